@@ -1,0 +1,407 @@
+//! What a finished run hands on: models, vocabulary, statistics, with a version and checksums.
+//!
+//! A bundle is three files: `bundle.json` (the manifest), `weights.safetensors` (the language model
+//! under `lm.`, each autoencoder under its own name) and `features.json` (statistics by
+//! autoencoder). Here are only bytes; who holds the bundle reads and writes the files.
+
+use std::collections::BTreeMap;
+
+use burn::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::report::{FeatureStats, Quality};
+use crate::weights::{self, Precision, Weight, Weights, WeightsError};
+use crate::{CharLm, CharLmConfig, Csae, CsaeConfig, Vocab};
+
+/// The version of the form; a reader refuses a newer one.
+pub const SCHEMA: u32 = 1;
+/// The name of the manifest.
+pub const MANIFEST: &str = "bundle.json";
+/// The name of the file with all tensors.
+pub const WEIGHTS: &str = "weights.safetensors";
+/// The name of the file with the statistics.
+pub const FEATURES: &str = "features.json";
+
+/// What `bundle.json` says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of the form, [`SCHEMA`] in what this code writes.
+    pub schema: u32,
+    /// What made the bundle, as in `csae 0.1.0 (3f2c1a9)`.
+    pub made_by: String,
+    /// The data set of the language model.
+    pub dataset: String,
+    /// All characters the language model knows, in the order of their ids.
+    pub vocab: Vocab,
+    /// The shape of the language model.
+    pub lm: CharLmConfig,
+    /// After which block its residual stream is explained.
+    pub layer: usize,
+    /// How exactly the weights are stored.
+    pub precision: Precision,
+    /// The autoencoders by name.
+    pub autoencoders: BTreeMap<String, AutoencoderInfo>,
+    /// The other files of the bundle.
+    pub files: BTreeMap<String, FileInfo>,
+}
+
+/// What the manifest says of one autoencoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AutoencoderInfo {
+    /// Its shape.
+    pub config: CsaeConfig,
+    /// How well it explains held-out activations.
+    pub quality: Quality,
+}
+
+/// By what a file of a bundle is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// How long it is.
+    pub bytes: u64,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+/// How recorded activations become what an autoencoder reads: `(activation - mean) * scale`, such
+/// that the mean square of a row's entries is 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalization {
+    /// `[d_model]`.
+    pub mean: Vec<f32>,
+    /// One factor for all dimensions.
+    pub scale: f32,
+}
+
+/// A finished run's models and what is known of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bundle {
+    /// Everything but tensors and statistics.
+    pub manifest: Manifest,
+    /// All tensors.
+    pub weights: Weights,
+    /// Statistics of each autoencoder's features, in the order of the features.
+    pub features: BTreeMap<String, Vec<FeatureStats>>,
+}
+
+/// Why bytes are not a bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// A file is not there.
+    #[error("the bundle has no file {0:?}")]
+    MissingFile(String),
+    /// The bundle was made by a newer csae.
+    #[error(
+        "the bundle has the form {found}; this csae reads forms up to {SCHEMA}: use a newer csae"
+    )]
+    NewerSchema {
+        /// The version of its form.
+        found: u32,
+    },
+    /// A JSON file is malformed.
+    #[error("{file} is not what a bundle has there: {reason}")]
+    Json {
+        /// Which file.
+        file: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// A file is not the one that the manifest describes.
+    #[error("{file} is damaged: {reason}")]
+    Damaged {
+        /// Which file.
+        file: String,
+        /// What differs.
+        reason: String,
+    },
+    /// The tensors do not fit the configuration.
+    #[error("{WEIGHTS}: {0}")]
+    Weights(#[from] WeightsError),
+    /// The manifest has no autoencoder of that name.
+    #[error("the bundle has no autoencoder {0:?}")]
+    UnknownAutoencoder(String),
+}
+
+impl Bundle {
+    /// The files of the bundle by name. The same bundle gives the same bytes.
+    ///
+    /// # Errors
+    /// A tensor's shape does not fit its values.
+    pub fn to_files(&self) -> Result<BTreeMap<String, Vec<u8>>, BundleError> {
+        let tensors = weights::to_bytes(&self.weights, self.manifest.precision, None)?;
+        let features = json_bytes(FEATURES, &self.features)?;
+        let mut manifest = self.manifest.clone();
+        manifest.files = [(WEIGHTS, &tensors), (FEATURES, &features)]
+            .map(|(name, bytes)| (name.to_string(), FileInfo::of(bytes)))
+            .into();
+        Ok(BTreeMap::from([
+            (MANIFEST.to_string(), json_bytes(MANIFEST, &manifest)?),
+            (WEIGHTS.to_string(), tensors),
+            (FEATURES.to_string(), features),
+        ]))
+    }
+
+    /// The bundle in these `files`.
+    ///
+    /// # Errors
+    /// A file is missing, damaged or foreign, or the bundle comes from a newer csae.
+    pub fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, BundleError> {
+        let file =
+            |name: &str| files.get(name).ok_or_else(|| BundleError::MissingFile(name.to_string()));
+        let header: Header = parse(MANIFEST, file(MANIFEST)?)?;
+        if header.schema > SCHEMA {
+            let found = header.schema;
+            return Err(BundleError::NewerSchema { found });
+        }
+        let manifest: Manifest = parse(MANIFEST, file(MANIFEST)?)?;
+        for (name, info) in &manifest.files {
+            info.check(name, file(name)?)?;
+        }
+        let (weights, _) = weights::from_bytes(file(WEIGHTS)?)?;
+        let features = parse(FEATURES, file(FEATURES)?)?;
+        Ok(Self { manifest, weights, features })
+    }
+
+    /// The language model.
+    ///
+    /// # Errors
+    /// The tensors do not fit its configuration.
+    pub fn lm(&self, device: &Device) -> Result<CharLm, BundleError> {
+        let lm = self.manifest.lm.init(0, device);
+        Ok(weights::load(lm, &self.part("lm."))?)
+    }
+
+    /// The autoencoder called `name`, and how activations are made ready for it.
+    ///
+    /// # Errors
+    /// There is none of that name, or the tensors do not fit its configuration.
+    pub fn autoencoder(
+        &self,
+        name: &str,
+        device: &Device,
+    ) -> Result<(Csae, Normalization), BundleError> {
+        let info = self
+            .manifest
+            .autoencoders
+            .get(name)
+            .ok_or_else(|| BundleError::UnknownAutoencoder(name.to_string()))?;
+        let mut part = self.part(&format!("{name}."));
+        let normalization = Normalization::take_from(&mut part)?;
+        let model = weights::load(info.config.init(0, device), &part)?;
+        Ok((model, normalization))
+    }
+
+    /// The tensors whose names begin with `prefix`, without it.
+    fn part(&self, prefix: &str) -> Weights {
+        self.weights
+            .iter()
+            .filter_map(|(name, weight)| {
+                let name = name.strip_prefix(prefix)?;
+                Some((name.to_string(), weight.clone()))
+            })
+            .collect()
+    }
+}
+
+impl Normalization {
+    /// Puts mean and scale beside an autoencoder's tensors.
+    pub fn put_into(&self, weights: &mut Weights) {
+        let tensor = |values: Vec<f32>| Weight { shape: vec![values.len()], values };
+        weights.insert("normalization.mean".into(), tensor(self.mean.clone()));
+        weights.insert("normalization.scale".into(), tensor(vec![self.scale]));
+    }
+
+    fn take_from(weights: &mut Weights) -> Result<Self, WeightsError> {
+        let mut take = |name: &str| {
+            weights
+                .remove(name)
+                .filter(|weight| !weight.values.is_empty())
+                .ok_or_else(|| WeightsError::Missing(name.to_string()))
+        };
+        Ok(Self {
+            mean: take("normalization.mean")?.values,
+            scale: take("normalization.scale")?.values[0],
+        })
+    }
+
+    /// What an autoencoder reads for these `activations` `[rows, d_model]`.
+    pub fn apply(&self, activations: Tensor<2>) -> Tensor<2> {
+        let mean = self.mean_row(&activations);
+        (activations - mean) * self.scale
+    }
+
+    /// The activations for what an autoencoder reconstructed `[rows, d_model]`.
+    pub fn undo(&self, reconstruction: Tensor<2>) -> Tensor<2> {
+        let mean = self.mean_row(&reconstruction);
+        reconstruction / self.scale + mean
+    }
+
+    fn mean_row(&self, rows: &Tensor<2>) -> Tensor<2> {
+        let data = TensorData::new(self.mean.clone(), [1, self.mean.len()]);
+        Tensor::from_data(data, &rows.device())
+    }
+}
+
+impl FileInfo {
+    /// By what a file with these `bytes` is known.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(bytes)) }
+    }
+
+    fn check(&self, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
+        let found = Self::of(bytes);
+        let reason = if found.bytes != self.bytes {
+            format!("{} bytes where the manifest says {}", found.bytes, self.bytes)
+        } else if found.sha256 != self.sha256 {
+            format!("its SHA-256 is {}, the manifest says {}", found.sha256, self.sha256)
+        } else {
+            return Ok(());
+        };
+        let file = name.to_string();
+        Err(BundleError::Damaged { file, reason })
+    }
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What every version of the manifest has.
+#[derive(Deserialize)]
+struct Header {
+    schema: u32,
+}
+
+fn parse<'a, T: Deserialize<'a>>(file: &str, bytes: &'a [u8]) -> Result<T, BundleError> {
+    serde_json::from_slice(bytes).map_err(|error| json_error(file, &error))
+}
+
+fn json_bytes(file: &str, value: &impl Serialize) -> Result<Vec<u8>, BundleError> {
+    let mut bytes = serde_json::to_vec(value).map_err(|error| json_error(file, &error))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn json_error(file: &str, error: &serde_json::Error) -> BundleError {
+    BundleError::Json { file: file.to_string(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AttentionConfig;
+
+    fn bundle(precision: Precision) -> Bundle {
+        let device = Device::flex();
+        let vocab = Vocab::of("abc");
+        let lm = CharLmConfig::new(3)
+            .with_n_layers(1)
+            .with_n_heads(2)
+            .with_d_model(8)
+            .with_block_size(4);
+        let attention = AttentionConfig::new().with_d_compose(8).with_n_heads(2);
+        let config = CsaeConfig::new(8)
+            .with_n_features(16)
+            .with_sparsity_k(3)
+            .with_attention(Some(attention));
+        let mut part = weights::of(&config.init(3, &device));
+        let normalization = Normalization { mean: vec![0.1; 8], scale: 1.7 };
+        normalization.put_into(&mut part);
+        let mut all = Weights::new();
+        let lm_weights = weights::of(&lm.init(1, &device));
+        all.extend(lm_weights.into_iter().map(|(name, w)| (format!("lm.{name}"), w)));
+        all.extend(part.into_iter().map(|(name, w)| (format!("csae.{name}"), w)));
+        Bundle {
+            manifest: Manifest {
+                schema: SCHEMA,
+                made_by: "test".into(),
+                dataset: "abc".into(),
+                vocab,
+                lm,
+                layer: 1,
+                precision,
+                autoencoders: [(
+                    "csae".to_string(),
+                    AutoencoderInfo { config, quality: Quality::default() },
+                )]
+                .into(),
+                files: BTreeMap::new(),
+            },
+            weights: all,
+            features: [("csae".to_string(), vec![FeatureStats::default()])].into(),
+        }
+    }
+
+    #[test]
+    fn a_reloaded_bundle_computes_the_same_bits() {
+        let device = Device::flex();
+        let bundle = bundle(Precision::F32);
+        let reconstruct = |bundle: &Bundle| {
+            let (model, normalization) = bundle.autoencoder("csae", &device).unwrap();
+            let rows = random_rows(&device);
+            let limits = bundle.manifest.autoencoders["csae"].config.limits();
+            let output = model.forward(normalization.apply(rows), limits);
+            normalization.undo(output.reconstruction).into_data()
+        };
+
+        let reloaded = Bundle::from_files(&bundle.to_files().unwrap()).unwrap();
+
+        reconstruct(&reloaded).assert_eq(&reconstruct(&bundle), true);
+        let ids = || Tensor::from_data([[0, 1, 2]], &device);
+        let logits = |bundle: &Bundle| bundle.lm(&device).unwrap().logits(ids()).into_data();
+        logits(&reloaded).assert_eq(&logits(&bundle), true);
+    }
+
+    fn random_rows(device: &Device) -> Tensor<2> {
+        let values = crate::random::normal(&mut crate::random::stream(2, "rows"), 40, 1.0);
+        Tensor::from_data(TensorData::new(values, [5, 8]), device)
+    }
+
+    #[test]
+    fn half_precision_halves_the_weights() {
+        let size = |precision| bundle(precision).to_files().unwrap()[WEIGHTS].len();
+
+        let ratio = size(Precision::F16) as f64 / size(Precision::F32) as f64;
+
+        assert!(ratio < 0.75, "{ratio}");
+    }
+
+    #[test]
+    fn damaged_missing_foreign_and_newer_bundles_are_errors() {
+        let files = bundle(Precision::F32).to_files().unwrap();
+        let error = |change: &dyn Fn(&mut BTreeMap<String, Vec<u8>>)| {
+            let mut files = files.clone();
+            change(&mut files);
+            Bundle::from_files(&files).unwrap_err()
+        };
+        let edit = |from: &str, to: &str| {
+            let text = String::from_utf8(files[MANIFEST].clone()).unwrap();
+            assert!(text.contains(from));
+            let bytes = text.replace(from, to).into_bytes();
+            error(&|files| drop(files.insert(MANIFEST.into(), bytes.clone())))
+        };
+
+        let missing = error(&|files| drop(files.remove(WEIGHTS)));
+        assert!(matches!(missing, BundleError::MissingFile(name) if name == WEIGHTS));
+        let truncated = error(&|files| files.get_mut(WEIGHTS).unwrap().truncate(100));
+        assert!(matches!(truncated, BundleError::Damaged { .. }));
+        let flipped = error(&|files| files.get_mut(FEATURES).unwrap()[9] ^= 1);
+        assert!(matches!(flipped, BundleError::Damaged { .. }));
+        let foreign = error(&|files| drop(files.insert(MANIFEST.into(), b"<html>".to_vec())));
+        assert!(matches!(foreign, BundleError::Json { .. }));
+        let newer = edit("\"schema\":1", "\"schema\":2");
+        assert!(matches!(newer, BundleError::NewerSchema { found: 2 }));
+    }
+
+    #[test]
+    fn tensors_that_do_not_fit_the_configuration_are_errors() {
+        let mut bundle = bundle(Precision::F32);
+        bundle.manifest.lm.d_model = 16;
+
+        let error = bundle.lm(&Device::flex()).unwrap_err();
+
+        assert!(matches!(error, BundleError::Weights(WeightsError::Shape { .. })));
+    }
+}

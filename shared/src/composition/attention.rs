@@ -1,0 +1,506 @@
+//! Attention between the active features of a row: which of them combine, and what that adds.
+//!
+//! A feature `i` that fires with `f_i` is the token `t_i = f_i E_i`. In every head it attends to its
+//! strongest partners `j != i` and to a null slot, whose score is learned and whose value is 0: a
+//! feature without partner contributes exactly nothing.
+//!
+//! Two forms compute the same function. The *plain* form makes tokens, queries, keys and values for
+//! every row. The *table* form uses that the first round's scores are `f_i f_j M[h,i,j]` with a table
+//! `M` that does not depend on the row. Training and inference use the table form where it exists
+//! (one round); the plain form is its reference.
+
+use burn::module::Param;
+use burn::prelude::*;
+use burn::tensor::IndexingUpdateOp;
+use burn::tensor::activation::{sigmoid, softmax};
+
+use crate::TopK;
+use crate::random;
+use crate::weights::param;
+
+/// A score that no partner reaches.
+const NEVER: f32 = -1e9;
+
+/// The shape of an [`Attention`].
+#[derive(Config, Debug, PartialEq)]
+pub struct AttentionConfig {
+    /// The width of a token, all heads together.
+    #[config(default = 128)]
+    pub d_compose: usize,
+    /// How many heads look for partners.
+    #[config(default = 8)]
+    pub n_heads: usize,
+    /// How many features combine at most: each attends to one partner fewer.
+    #[config(default = 2)]
+    pub combination_size: usize,
+    /// How often; the second round attends to what the first one composed.
+    #[config(default = 1)]
+    pub rounds: usize,
+    /// Whether a gate decides how much of its combinations a feature contributes.
+    #[config(default = false)]
+    pub gate: bool,
+}
+
+/// Composes the active features of a row into a contribution to the reconstruction.
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// One token direction for each feature: `[n_features, d_compose]`.
+    embedding: Param<Tensor<2>>,
+    /// `[d_compose, d_compose]`, as are key and value.
+    query: Param<Tensor<2>>,
+    key: Param<Tensor<2>>,
+    value: Param<Tensor<2>>,
+    /// The score of the null slot in every head: `[n_heads]`.
+    null: Param<Tensor<1>>,
+    /// `[d_compose, d_model]`.
+    output: Param<Tensor<2>>,
+    gate: Option<Gate>,
+    /// From what was composed to the next round's tokens: `[d_compose, d_compose]`.
+    between_rounds: Option<Param<Tensor<2>>>,
+    n_heads: usize,
+    rounds: usize,
+}
+
+/// `g_i = sigmoid(w_token . t_i + w_composed . o_i + b_i)`.
+#[derive(Module, Debug)]
+struct Gate {
+    /// `[d_compose, 1]`, as is `composed`.
+    token: Param<Tensor<2>>,
+    composed: Param<Tensor<2>>,
+    /// `[n_features]`.
+    bias: Param<Tensor<1>>,
+}
+
+/// What the active features of a batch compose.
+#[derive(Clone, Debug)]
+pub struct AttentionOutput {
+    /// What the combinations add to the reconstruction: `[batch, d_model]`.
+    pub contribution: Tensor<2>,
+    /// The partners' places among the row's active features: `[batch, n_heads, k, partners]`.
+    pub partners: Tensor<4, Int>,
+    /// How much attention each partner gets, the null slot last:
+    /// `[batch, n_heads, k, partners + 1]`.
+    pub weights: Tensor<4>,
+}
+
+impl AttentionConfig {
+    /// New weights. The output starts at 0: before training, nothing is composed.
+    pub fn init(&self, n_features: usize, d_model: usize, seed: u64, device: &Device) -> Attention {
+        let mut rng = random::stream(seed, "attention weights");
+        let width = self.d_compose;
+        let deviation = 1.0 / (width as f32).sqrt();
+        let mut matrix = |rows: usize, columns: usize| {
+            let values = random::normal(&mut rng, rows * columns, deviation);
+            param(values, [rows, columns], device)
+        };
+        let zeros = |length: usize| param(vec![0.0; length], [length], device);
+        let column = || param(vec![0.0; width], [width, 1], device);
+        Attention {
+            embedding: matrix(n_features, width),
+            query: matrix(width, width),
+            key: matrix(width, width),
+            value: matrix(width, width),
+            null: zeros(self.n_heads),
+            output: param(vec![0.0; width * d_model], [width, d_model], device),
+            gate: self.gate.then(|| Gate {
+                token: column(),
+                composed: column(),
+                bias: zeros(n_features),
+            }),
+            between_rounds: (self.rounds > 1).then(|| matrix(width, width)),
+            n_heads: self.n_heads,
+            rounds: self.rounds,
+        }
+    }
+}
+
+impl Attention {
+    /// Composes the `active` features, at most `combination_size` at a time in each round.
+    pub fn forward(&self, active: &TopK, combination_size: usize) -> AttentionOutput {
+        match self.rounds {
+            1 => self.forward_tables(active, combination_size),
+            _ => self.forward_plain(active, combination_size),
+        }
+    }
+
+    /// The plain form: `rounds` times attention over the tokens of the active features.
+    pub fn forward_plain(&self, active: &TopK, combination_size: usize) -> AttentionOutput {
+        let [batch, k] = active.values.dims();
+        let slots = Slots::of(active);
+        let tokens = self
+            .embedding
+            .val()
+            .select(0, active.indices.clone().reshape([batch * k]))
+            .reshape([batch, k, self.width()])
+            * active.values.clone().unsqueeze_dim(2); // [batch, k, d_compose]
+
+        let (mut composed, mut partners, mut weights) =
+            self.round(tokens.clone(), &slots, combination_size);
+        for _ in 1..self.rounds {
+            let between = self.between_rounds.as_ref().expect("made with the rounds");
+            let next = tokens.clone() + product(composed, between.val());
+            (composed, partners, weights) = self.round(next, &slots, combination_size);
+        }
+
+        let gate = self.gate.as_ref().map(|gate| {
+            let bias = gate.bias.val().select(0, active.indices.clone().reshape([batch * k]));
+            sigmoid(
+                product(tokens, gate.token.val())
+                    + product(composed.clone(), gate.composed.val())
+                    + bias.reshape([batch, k, 1]),
+            )
+        });
+        let composed = match gate {
+            Some(gate) => composed * gate,
+            None => composed,
+        };
+        let contribution = (composed * slots.on.unsqueeze_dim(2))
+            .sum_dim(1)
+            .squeeze_dim::<2>(1)
+            .matmul(self.output.val());
+        AttentionOutput { contribution, partners, weights }
+    }
+
+    /// One round: what each token composes `[batch, k, d_compose]`, its partners, their weights.
+    fn round(
+        &self,
+        tokens: Tensor<3>,
+        slots: &Slots,
+        combination_size: usize,
+    ) -> (Tensor<3>, Tensor<4, Int>, Tensor<4>) {
+        let [batch, k, width] = tokens.dims();
+        let d_head = width / self.n_heads;
+        let heads = |weight: &Param<Tensor<2>>| {
+            product(tokens.clone(), weight.val())
+                .reshape([batch, k, self.n_heads, d_head])
+                .swap_dims(1, 2) // [batch, n_heads, k, d_head]
+        };
+        let scores = heads(&self.query).matmul(heads(&self.key).swap_dims(2, 3))
+            / (d_head as f64).sqrt()
+            + slots.forbidden.clone().unsqueeze_dim(1); // [batch, n_heads, k, k]
+        let partners = strongest(scores.clone(), combination_size - 1);
+        let null = self.null.val().reshape([1, self.n_heads, 1, 1]);
+        let weights = with_null(scores.clone().gather(3, partners.clone()), null);
+        let attended = weights.clone().narrow(3, 0, combination_size - 1);
+        let composed = scores
+            .without_autodiff()
+            .zeros_like()
+            .scatter(3, partners.clone(), attended, IndexingUpdateOp::Add)
+            .matmul(heads(&self.value)) // [batch, n_heads, k, d_head]
+            .swap_dims(1, 2)
+            .reshape([batch, k, width]);
+        (composed, partners, weights)
+    }
+
+    fn width(&self) -> usize {
+        self.embedding.val().dims()[1]
+    }
+}
+
+/// The table form.
+impl Attention {
+    /// The same function as [`Attention::forward_plain`] with one round, by tables: `M[h,i,j]`, the
+    /// score of a pair of features at strength 1, and `V[h,j]`, what partner `j` then adds.
+    fn forward_tables(&self, active: &TopK, combination_size: usize) -> AttentionOutput {
+        let [batch, k] = active.values.dims();
+        let [n_features, width] = self.embedding.val().dims();
+        let (heads, count) = (self.n_heads, combination_size - 1);
+        let d_head = width / heads;
+        let table = |weight: &Param<Tensor<2>>| {
+            self.embedding
+                .val()
+                .matmul(weight.val())
+                .reshape([n_features, heads, d_head])
+                .swap_dims(0, 1) // [n_heads, n_features, d_head]
+        };
+        let scores =
+            table(&self.query).matmul(table(&self.key).swap_dims(1, 2)) / (d_head as f64).sqrt(); // [n_heads, n_features, n_features]
+        let values = table(&self.value);
+
+        let slots = Slots::of(active);
+        let partners = slots.partners(active, scores.clone(), count);
+        let chosen = Chosen::of(active, &partners, &slots, n_features);
+        let pair_score = scores
+            .reshape([heads * n_features * n_features])
+            .select(0, chosen.pairs)
+            .reshape([heads, batch, k, count]);
+        let own = active.values.clone().reshape([1, batch, k, 1]);
+        let pair_score = pair_score * own * chosen.strength.clone() + chosen.forbidden;
+        let null = self.null.val().reshape([heads, 1, 1, 1]);
+        let weights = with_null(pair_score, null);
+        let added = weights.clone().narrow(3, 0, count) * chosen.strength * slots.on_rows();
+
+        let added = match &self.gate {
+            None => added,
+            Some(gate) => {
+                let open =
+                    gate.open_tables(active, &self.embedding, &values, &chosen.features, &added);
+                added * open.reshape([1, batch, k, 1])
+            }
+        };
+        let by_head = Tensor::<2>::zeros([batch, heads * n_features], &added.device()).scatter(
+            1,
+            chosen.columns,
+            added.swap_dims(0, 1).reshape([batch, heads * k * count]),
+            IndexingUpdateOp::Add,
+        );
+        let [_, d_model] = self.output.val().dims();
+        let effects = values.matmul(self.output.val().reshape([heads, d_head, d_model]));
+        AttentionOutput {
+            contribution: by_head.matmul(effects.reshape([heads * n_features, d_model])),
+            partners: partners.swap_dims(0, 1),
+            weights: weights.swap_dims(0, 1),
+        }
+    }
+}
+
+impl Gate {
+    /// How far the gate of each active feature is open: `[batch, k]`.
+    fn open_tables(
+        &self,
+        active: &TopK,
+        embedding: &Param<Tensor<2>>,
+        values: &Tensor<3>,
+        features: &Tensor<1, Int>,
+        added: &Tensor<4>,
+    ) -> Tensor<2> {
+        let [heads, batch, k, count] = added.dims();
+        let [_, n_features, d_head] = values.dims();
+        let own = active.indices.clone().reshape([batch * k]);
+        let token = embedding.val().matmul(self.token.val()).reshape([n_features]);
+        let token = token.select(0, own.clone()).reshape([batch, k]) * active.values.clone();
+        let composed = values
+            .clone()
+            .matmul(self.composed.val().reshape([heads, d_head, 1]))
+            .reshape([heads * n_features])
+            .select(0, features.clone())
+            .reshape([heads, batch, k, count]);
+        let composed = (composed * added.clone()).sum_dim(3).sum_dim(0).reshape([batch, k]);
+        let bias = self.bias.val().select(0, own).reshape([batch, k]);
+        sigmoid(token + composed + bias)
+    }
+}
+
+/// What is known of the active features of a batch before any attention.
+struct Slots {
+    /// 1 where a feature fires, 0 where the row has fewer than `k`: `[batch, k]`.
+    on: Tensor<2>,
+    /// [`NEVER`] where a feature must not attend to another, else 0: `[batch, k, k]`.
+    forbidden: Tensor<3>,
+}
+
+impl Slots {
+    fn of(active: &TopK) -> Self {
+        let [batch, k] = active.values.dims();
+        let on = active.values.clone().without_autodiff().greater_scalar(0.0).float();
+        let itself: Tensor<3> = Tensor::<2>::eye(k, &on.device()).unsqueeze();
+        let silent: Tensor<3> = 1.0 - on.clone().reshape([batch, 1, k]);
+        let forbidden = (itself + silent).clamp_max(1.0) * NEVER;
+        Self { on, forbidden }
+    }
+
+    fn on_rows(&self) -> Tensor<4> {
+        let [batch, k] = self.on.dims();
+        self.on.clone().reshape([1, batch, k, 1])
+    }
+
+    /// The places of the strongest partners by the table of pair scores
+    /// `[n_heads, n_features, n_features]`: `[n_heads, batch, k, count]`.
+    fn partners(&self, active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
+        let [batch, k] = active.values.dims();
+        let [heads, n_features, _] = scores.dims();
+        let from = active.indices.clone().reshape([batch, k, 1]) * n_features as i64;
+        let to = active.indices.clone().reshape([batch, 1, k]);
+        let strength = active.values.clone().without_autodiff();
+        let together = strength.clone().reshape([batch, k, 1]) * strength.reshape([batch, 1, k]);
+        let on_rows = scores
+            .without_autodiff()
+            .reshape([heads, n_features * n_features])
+            .select(1, (from + to).reshape([batch * k * k]))
+            .reshape([heads, batch, k, k]);
+        strongest(on_rows * together.unsqueeze() + self.forbidden.clone().unsqueeze(), count)
+    }
+}
+
+/// The chosen partners in the words of the tables; head by head, row by row.
+struct Chosen {
+    /// Which pair `(h, i, j)`: `[n_heads * batch * k * count]`.
+    pairs: Tensor<1, Int>,
+    /// Which value `(h, j)`: `[n_heads * batch * k * count]`.
+    features: Tensor<1, Int>,
+    /// The same, row by row: `[batch, n_heads * k * count]`.
+    columns: Tensor<2, Int>,
+    /// How strongly the partner fires: `[n_heads, batch, k, count]`.
+    strength: Tensor<4>,
+    /// [`NEVER`] where there was nobody to choose: `[n_heads, batch, k, count]`.
+    forbidden: Tensor<4>,
+}
+
+impl Chosen {
+    fn of(active: &TopK, partners: &Tensor<4, Int>, slots: &Slots, n_features: usize) -> Self {
+        let [heads, batch, k, count] = partners.dims();
+        let device = partners.device();
+        let size = [heads * batch * k * count];
+        let rows = Tensor::<1, Int>::arange(0..batch as i64, &device).reshape([1, batch, 1, 1]);
+        let head = Tensor::<1, Int>::arange(0..heads as i64, &device).reshape([heads, 1, 1, 1]);
+        let n = n_features as i64;
+
+        let places = (partners.clone() + rows.clone() * k as i64).reshape(size);
+        let partner = active.indices.clone().reshape([batch * k]).select(0, places.clone());
+        let partner = partner.reshape([heads, batch, k, count]);
+        let own = active.indices.clone().reshape([1, batch, k, 1]);
+        let features = partner.clone() + head.clone() * n;
+        let own_place = Tensor::<1, Int>::arange(0..k as i64, &device).reshape([1, 1, k, 1]);
+        let square = (rows * k as i64 + own_place) * k as i64 + partners.clone();
+        Self {
+            pairs: ((head * n + own) * n + partner).reshape(size),
+            columns: features.clone().swap_dims(0, 1).reshape([batch, heads * k * count]),
+            features: features.reshape(size),
+            strength: active
+                .values
+                .clone()
+                .reshape([batch * k])
+                .select(0, places)
+                .reshape([heads, batch, k, count]),
+            forbidden: slots
+                .forbidden
+                .clone()
+                .reshape([batch * k * k])
+                .select(0, square.reshape(size))
+                .reshape([heads, batch, k, count]),
+        }
+    }
+}
+
+/// The places of the `count` largest scores along the last axis, which has at least that many.
+fn strongest(scores: Tensor<4>, count: usize) -> Tensor<4, Int> {
+    let mut scores = scores.without_autodiff();
+    let [_, _, _, places] = scores.dims();
+    let place =
+        Tensor::<1, Int>::arange(0..places as i64, &scores.device()).reshape([1, 1, 1, places]);
+    let mut found = Vec::with_capacity(count);
+    for round in 0..count {
+        let best = scores.clone().argmax(3);
+        if round + 1 < count {
+            let taken = place.clone().equal(best.clone());
+            scores = scores.mask_fill(taken, 2.0 * NEVER);
+        }
+        found.push(best);
+    }
+    Tensor::cat(found, 3)
+}
+
+/// Attention over the partners' `scores` and the null slot, which comes last.
+fn with_null(scores: Tensor<4>, null: Tensor<4>) -> Tensor<4> {
+    let [first, second, k, _] = scores.dims();
+    softmax(Tensor::cat(vec![scores, null.expand([first, second, k, 1])], 3), 3)
+}
+
+/// `input` `[batch, k, from]` times `weight` `[from, to]`, as one product of two matrices.
+fn product(input: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
+    let [batch, k, from] = input.dims();
+    let [_, to] = weight.dims();
+    input.reshape([batch * k, from]).matmul(weight).reshape([batch, k, to])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Tolerance;
+
+    const FEATURES: usize = 12;
+    const D_MODEL: usize = 6;
+
+    /// An attention in which every weight matters.
+    fn attention(config: AttentionConfig, device: &Device) -> Attention {
+        let mut rng = random::stream(7, "test");
+        let mut noise = |count: usize| random::normal(&mut rng, count, 0.7);
+        let mut attention = config.init(FEATURES, D_MODEL, 3, device);
+        attention.output = param(noise(8 * D_MODEL), [8, D_MODEL], device);
+        attention.null = param(noise(2), [2], device);
+        if let Some(gate) = &mut attention.gate {
+            gate.token = param(noise(8), [8, 1], device);
+            gate.composed = param(noise(8), [8, 1], device);
+            gate.bias = param(noise(FEATURES), [FEATURES], device);
+        }
+        attention
+    }
+
+    fn config() -> AttentionConfig {
+        AttentionConfig::new().with_d_compose(8).with_n_heads(2)
+    }
+
+    /// Five rows; the last two have one and no active feature.
+    fn active(device: &Device) -> TopK {
+        let mut rng = random::stream(8, "test");
+        let mut features = random::normal(&mut rng, 5 * FEATURES, 2.0);
+        features[3 * FEATURES..].fill(0.0);
+        features[3 * FEATURES + 4] = 1.5;
+        let features = Tensor::from_data(TensorData::new(features, [5, FEATURES]), device);
+        TopK::select(features.clamp_min(0.0).require_grad(), 4)
+    }
+
+    fn close<const D: usize>(one: Tensor<D>, other: Tensor<D>) {
+        one.into_data().assert_approx_eq::<f32>(&other.into_data(), Tolerance::absolute(1e-5));
+    }
+
+    #[test]
+    fn tables_give_the_plain_form_and_its_gradients() {
+        let device = Device::flex().autodiff();
+        for (size, gate) in [(2, false), (2, true), (3, true), (4, false)] {
+            let attention = attention(config().with_gate(gate), &device);
+            let active = active(&device);
+
+            let plain = attention.forward_plain(&active, size);
+            let tables = attention.forward_tables(&active, size);
+
+            close(plain.contribution.clone(), tables.contribution.clone());
+            close(plain.weights.narrow(0, 0, 3), tables.weights.narrow(0, 0, 3));
+            let gradients = plain.contribution.powi_scalar(2).sum().backward();
+            let same = tables.contribution.powi_scalar(2).sum().backward();
+            for weight in [&attention.embedding, &attention.query, &attention.output] {
+                let gradient = |of| weight.val().grad(of).unwrap();
+                close(gradient(&gradients), gradient(&same));
+            }
+            let gradient = |of| attention.null.val().grad(of).unwrap();
+            close(gradient(&gradients), gradient(&same));
+        }
+    }
+
+    #[test]
+    fn a_feature_alone_contributes_exactly_nothing() {
+        let device = Device::flex();
+        for rounds in [1, 2] {
+            let attention = attention(config().with_rounds(rounds).with_gate(true), &device);
+
+            let contribution = attention.forward(&active(&device), 3).contribution;
+
+            let last_two = contribution.clone().narrow(0, 3, 2);
+            assert_eq!(last_two.abs().max().into_scalar::<f32>(), 0.0);
+            assert!(contribution.abs().max().into_scalar::<f32>() > 0.1);
+        }
+    }
+
+    #[test]
+    fn attention_of_a_feature_sums_to_one_and_never_goes_to_itself() {
+        let device = Device::flex();
+
+        let output = attention(config(), &device).forward(&active(&device), 3);
+
+        let sums = output.weights.sum_dim(3);
+        close(sums.clone(), sums.ones_like());
+        let partners = output.partners.narrow(0, 0, 3); // [3, 2, 4, 2]
+        let own = Tensor::<1, Int>::arange(0..4, &device).reshape([1, 1, 4, 1]);
+        assert!(!partners.equal(own).any().into_scalar::<bool>());
+    }
+
+    #[test]
+    fn before_training_nothing_is_composed() {
+        let device = Device::flex();
+        let attention = config().init(FEATURES, D_MODEL, 1, &device);
+
+        let contribution = attention.forward(&active(&device), 2).contribution;
+
+        assert_eq!(contribution.abs().max().into_scalar::<f32>(), 0.0);
+    }
+}

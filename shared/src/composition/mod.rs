@@ -1,0 +1,3 @@
+//! The second stream: code in, contribution of combinations and their patterns out.
+
+pub mod attention;

@@ -1,0 +1,195 @@
+//! A text as a language model is trained on it: its characters as ids, in two parts.
+
+use sha2::{Digest, Sha256};
+use shared::vocab::Vocab;
+
+/// A text as ids, split as nanoGPT does: the first nine tenths of the characters to train on,
+/// the rest to validate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corpus {
+    /// What results call it, as in `shakespeare_char`.
+    pub name: String,
+    /// The characters of the whole text, of both parts.
+    pub vocab: Vocab,
+    /// The ids to train on.
+    pub train: Vec<u32>,
+    /// The ids to validate on.
+    pub validation: Vec<u32>,
+    /// The SHA-256 of the text's UTF-8 bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// Where the text is from: a file, or the name of a generator.
+    pub origin: String,
+}
+
+/// A text that no language model can be trained on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CorpusError {
+    /// It has no character.
+    #[error("{origin} is empty\n  fix: put a text of at least {minimum} characters there")]
+    Empty {
+        /// Where the text is from.
+        origin: String,
+        /// How many characters it needs.
+        minimum: usize,
+    },
+    /// All its characters are the same, so there is nothing to predict.
+    #[error(
+        "{origin} is a one-character text, nothing but {character:?}\n  \
+         fix: put a text of at least 2 different characters there"
+    )]
+    OneCharacter {
+        /// Where the text is from.
+        origin: String,
+        /// Its only character.
+        character: char,
+    },
+    /// A part of it would hold not even one batch's row.
+    #[error(
+        "{origin} is too short: {characters} characters\n  \
+         fix: put a text of at least {minimum} characters there, or use a smaller block_size"
+    )]
+    TooShort {
+        /// Where the text is from.
+        origin: String,
+        /// How many characters it has.
+        characters: usize,
+        /// How many characters it needs.
+        minimum: usize,
+    },
+}
+
+impl Corpus {
+    /// Encodes and splits `text`, refused if it has fewer than `minimum_characters`.
+    pub fn from_text(
+        name: &str,
+        text: &str,
+        origin: &str,
+        minimum_characters: usize,
+    ) -> Result<Self, CorpusError> {
+        let origin = origin.to_owned();
+        let vocab = Vocab::of(text);
+        match (vocab.len(), vocab.char(0)) {
+            (_, None) => {
+                return Err(CorpusError::Empty {
+                    origin,
+                    minimum: minimum_characters,
+                });
+            }
+            (1, Some(character)) => return Err(CorpusError::OneCharacter { origin, character }),
+            _ => {}
+        }
+        let mut train = vocab.encode(text).expect("the vocabulary is this text's");
+        let characters = train.len();
+        if characters < minimum_characters {
+            let minimum = minimum_characters;
+            return Err(CorpusError::TooShort {
+                origin,
+                characters,
+                minimum,
+            });
+        }
+        let validation = train.split_off(n_train(characters));
+        let sha256 = sha256_hex(text.as_bytes());
+        Ok(Self {
+            name: name.to_owned(),
+            vocab,
+            train,
+            validation,
+            sha256,
+            origin,
+        })
+    }
+
+    /// How many characters a text needs for both parts to hold a block of `block_size` and the
+    /// character after it.
+    pub fn minimum_characters(block_size: usize) -> usize {
+        10 * block_size + 1 // the smallest n with n - n_train(n) > block_size
+    }
+}
+
+/// How many of `n` characters are to train on: `int(0.9 * n)`.
+fn n_train(n: usize) -> usize {
+    n * 9 / 10
+}
+
+/// The SHA-256 of `bytes`, in hexadecimal digits.
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_nine_tenths_of_the_characters_are_to_train_on() {
+        let text = "äbcdeäbcdeäbcdeäbcdeäbc"; // 23 characters, 28 bytes
+
+        let corpus = Corpus::from_text("letters", text, "letters.txt", 0).unwrap();
+
+        assert_eq!(corpus.vocab, Vocab::of("bcdeä"));
+        assert_eq!((corpus.train.len(), corpus.validation.len()), (20, 3));
+        assert_eq!(corpus.vocab.decode(&corpus.train) + "äbc", text);
+        assert_eq!(corpus.vocab.decode(&corpus.validation), "äbc");
+        assert_eq!((&*corpus.name, &*corpus.origin), ("letters", "letters.txt"));
+    }
+
+    #[test]
+    fn splits_where_nanogpt_does() {
+        for n in (0..2_000).chain([1_115_394, 100_000_000]) {
+            assert_eq!(n_train(n), (0.9 * n as f64) as usize, "n = {n}");
+        }
+    }
+
+    #[test]
+    fn a_character_may_occur_in_the_validation_part_only() {
+        let corpus = Corpus::from_text("t", "aaaaaaaaab", "t", 0).unwrap();
+
+        assert_eq!((corpus.train, corpus.validation), (vec![0; 9], vec![1]));
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_the_bytes() {
+        let corpus = Corpus::from_text("t", "abc", "t", 0).unwrap();
+
+        let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(corpus.sha256, of_abc);
+    }
+
+    #[test]
+    fn the_minimum_leaves_a_block_and_its_next_character_to_both_parts() {
+        for block_size in [1, 7, 32, 256] {
+            let n = Corpus::minimum_characters(block_size);
+
+            assert!(n_train(n) > block_size);
+            assert!(n - n_train(n) > block_size);
+            assert!(n - 1 - n_train(n - 1) <= block_size, "one fewer would do");
+        }
+    }
+
+    #[test]
+    fn refuses_texts_there_is_nothing_to_learn_from() {
+        fn check(text: &str, expected: &str) {
+            let error = Corpus::from_text("t", text, "data/t/input.txt", 11).unwrap_err();
+            assert!(
+                error.to_string().starts_with("data/t/input.txt is "),
+                "{error}"
+            );
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .contains("\n  fix: put a text of at least "),
+                "{error}"
+            );
+        }
+
+        check("", "is empty");
+        check("\n\n\n", r"a one-character text, nothing but '\n'");
+        check("x", "a one-character text");
+        check("äbäbäbäbäb", "too short: 10 characters");
+    }
+}

@@ -1,0 +1,12 @@
+//! Text in, token ids out: files, generated languages, batches. Must not know models.
+
+pub mod arithmetic;
+mod batch;
+mod corpus;
+mod published;
+mod text_files;
+
+pub use batch::{Batch, Batches, Windows};
+pub use corpus::{Corpus, CorpusError};
+pub use published::{PublishedText, downloader};
+pub use text_files::{DataError, DataSettings, Found, Missing, find};

@@ -1,0 +1,285 @@
+//! The runs: which question each asks, which trials answer it, how large it is.
+//!
+//! Configurations only: no tensor, no file, no loop. A trial says what differs from [`base`].
+
+use serde::{Deserialize, Serialize};
+use shared::{AttentionConfig, CharLmConfig, CsaeConfig};
+
+/// A run: a question and the trials that answer it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// As in `--out_dir=run_1`.
+    pub name: &'static str,
+    /// What the run wants to know.
+    pub question: &'static str,
+    /// What it trains.
+    pub trials: Vec<Trial>,
+}
+
+/// One kind of autoencoder, trained with several learning rates and seeds.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Its name in results, plots and the bundle.
+    pub name: &'static str,
+    /// How features combine; `None` for features one by one.
+    pub attention: Option<AttentionConfig>,
+    /// What changes while it trains.
+    pub schedule: Schedule,
+}
+
+/// What changes while an autoencoder trains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The number of active features to start from; it falls to the trial's own number over the
+    /// first 60 % of the steps. `None` keeps it fixed.
+    pub sparsity_from: Option<usize>,
+    /// Whether combinations grow from pairs to the full size, a third of the steps each.
+    pub curriculum: bool,
+}
+
+/// The plans, in the order of their names.
+pub fn all() -> Vec<Plan> {
+    vec![run_0(), run_1()]
+}
+
+/// The plan of that name.
+pub fn named(name: &str) -> Option<Plan> {
+    all().into_iter().find(|plan| plan.name == name)
+}
+
+fn run_0() -> Plan {
+    Plan {
+        name: "run_0",
+        question: "How well do single features explain the language model?",
+        trials: vec![base("topk")],
+    }
+}
+
+fn run_1() -> Plan {
+    Plan {
+        name: "run_1",
+        question: "Does attention between two active features at a time explain more?",
+        trials: vec![
+            base("topk"),
+            Trial {
+                attention: Some(AttentionConfig::new()),
+                ..base("attention")
+            },
+        ],
+    }
+}
+
+/// The standard TopK autoencoder, from which every trial says what differs.
+fn base(name: &'static str) -> Trial {
+    Trial {
+        name,
+        attention: None,
+        schedule: Schedule::default(),
+    }
+}
+
+/// How large an experiment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProfileName {
+    /// Seconds, for tests.
+    Smoke,
+    /// Two processor cores.
+    Cpu,
+    /// A graphics card.
+    Full,
+}
+
+/// The sizes of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Its name.
+    pub name: ProfileName,
+    /// How much of the text is read, in characters; all of it if not given.
+    pub text_limit: Option<usize>,
+    /// The language model, but for its vocabulary.
+    pub lm: CharLmConfig,
+    /// How it is trained.
+    pub lm_training: LmTraining,
+    /// After which block its activations are explained.
+    pub layer: usize,
+    /// On how many activations the autoencoders are trained.
+    pub rows: usize,
+    /// On how many activations of the training text a learning rate is chosen.
+    pub selection_rows: usize,
+    /// On how many activations of the validation text everything is measured.
+    pub held_out_rows: usize,
+    /// How the autoencoders are trained.
+    pub autoencoder_training: AutoencoderTraining,
+    /// The learning rates that every trial is given.
+    pub learning_rates: Vec<f64>,
+    /// How often each trial is trained at its best learning rate.
+    pub seeds: u64,
+}
+
+/// nanoGPT's training of a character-level model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LmTraining {
+    /// How many steps.
+    pub iterations: u64,
+    /// How many windows in a step.
+    pub batch_size: usize,
+    /// The highest learning rate, reached after `warmup` steps.
+    pub learning_rate: f64,
+    /// The learning rate at the end of the cosine.
+    pub min_learning_rate: f64,
+    /// Over how many steps the learning rate rises.
+    pub warmup: u64,
+    /// AdamW's decay of matrices.
+    pub weight_decay: f64,
+    /// AdamW's memory of squared gradients; longer than usual, because a step sees few characters.
+    pub beta2: f64,
+    /// The length to which a longer gradient, all parameters together, is cut.
+    pub clip: f64,
+    /// After how many steps the losses are measured.
+    pub eval_interval: u64,
+    /// On how many batches of each split.
+    pub eval_batches: u64,
+}
+
+/// How an autoencoder is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AutoencoderTraining {
+    /// How many steps.
+    pub steps: u64,
+    /// How many activations in a step.
+    pub batch_size: usize,
+    /// Over how many steps the learning rate rises; it falls to 0 over the last fifth.
+    pub warmup: u64,
+    /// The weight of AuxK, which revives dead features.
+    pub auxk_weight: f64,
+}
+
+impl Profile {
+    /// The sizes called `name`.
+    pub fn named(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Smoke => smoke(),
+            ProfileName::Cpu => cpu(),
+            ProfileName::Full => full(),
+        }
+    }
+
+    /// The autoencoder that `trial` trains.
+    pub fn autoencoder(&self, trial: &Trial) -> CsaeConfig {
+        CsaeConfig::new(self.lm.d_model).with_attention(trial.attention.clone())
+    }
+}
+
+/// nanoGPT's recipe for a machine without a graphics card.
+fn cpu() -> Profile {
+    Profile {
+        name: ProfileName::Cpu,
+        text_limit: None,
+        lm: CharLmConfig::new(0),
+        lm_training: LmTraining {
+            iterations: 2_000,
+            batch_size: 12,
+            learning_rate: 1e-3,
+            min_learning_rate: 1e-4,
+            warmup: 100,
+            weight_decay: 0.1,
+            beta2: 0.99,
+            clip: 1.0,
+            eval_interval: 250,
+            eval_batches: 40,
+        },
+        layer: 2,
+        rows: 250_000,
+        selection_rows: 8_192,
+        held_out_rows: 49_152,
+        autoencoder_training: AutoencoderTraining {
+            steps: 3_000,
+            batch_size: 512,
+            warmup: 100,
+            auxk_weight: 1.0 / 32.0,
+        },
+        // 3e-4 is the source's; with 256 features the field's default would be 1.6e-3.
+        learning_rates: vec![3e-4, 1e-3, 2e-3],
+        seeds: 3,
+    }
+}
+
+fn smoke() -> Profile {
+    let cpu = cpu();
+    Profile {
+        name: ProfileName::Smoke,
+        text_limit: Some(64_000),
+        lm: CharLmConfig::new(0)
+            .with_n_layers(1)
+            .with_n_heads(2)
+            .with_d_model(32)
+            .with_block_size(32),
+        lm_training: LmTraining {
+            iterations: 50,
+            warmup: 10,
+            eval_interval: 25,
+            eval_batches: 4,
+            ..cpu.lm_training
+        },
+        layer: 1,
+        rows: 20_000,
+        selection_rows: 1_024,
+        held_out_rows: 4_096,
+        autoencoder_training: AutoencoderTraining {
+            steps: 200,
+            warmup: 20,
+            ..cpu.autoencoder_training
+        },
+        learning_rates: vec![3e-4, 1e-3],
+        seeds: 2,
+    }
+}
+
+fn full() -> Profile {
+    let cpu = cpu();
+    Profile {
+        name: ProfileName::Full,
+        lm: CharLmConfig::new(0)
+            .with_n_layers(6)
+            .with_n_heads(6)
+            .with_d_model(384)
+            .with_block_size(256),
+        lm_training: LmTraining {
+            iterations: 5_000,
+            batch_size: 64,
+            eval_batches: 200,
+            ..cpu.lm_training
+        },
+        layer: 3,
+        rows: 4_000_000,
+        autoencoder_training: AutoencoderTraining {
+            steps: 30_000,
+            ..cpu.autoencoder_training
+        },
+        ..cpu
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_have_names_of_their_own_and_distinct_trials() {
+        for plan in all() {
+            assert_eq!(named(plan.name).map(|found| found.question), Some(plan.question));
+            let mut names: Vec<_> = plan.trials.iter().map(|trial| trial.name).collect();
+            names.dedup();
+            assert_eq!(names.len(), plan.trials.len());
+        }
+        assert!(named("run_x").is_none());
+    }
+
+    #[test]
+    fn the_first_learning_rate_is_the_sources() {
+        for name in [ProfileName::Smoke, ProfileName::Cpu, ProfileName::Full] {
+            assert_eq!(Profile::named(name).learning_rates[0], 3e-4);
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Trains sparse autoencoders, with and without composition, on recorded activations.
+//!
+//! The loss is the mean squared error plus AuxK (Gao et al., arXiv 2406.04093): the dead features
+//! try to explain what is left over, so that they come back to life.
+
+use anyhow::Result;
+use burn::module::Param;
+use burn::prelude::*;
+use burn::tensor::{Gradients, IndexingUpdateOp};
+use rand::seq::SliceRandom;
+use shared::csae::unit_rows;
+use shared::report::Metric;
+use shared::weights::{self, Weight, Weights, to_vec};
+use shared::{Csae, CsaeConfig, CsaeOutput, Limits, TopK, random};
+
+use super::adam::{Adam, AdamConfig};
+use super::{Clock, Observer, Snapshot, part, put, schedule};
+use crate::plan::{AutoencoderTraining, Schedule};
+
+/// After how many steps the loss terms are kept and dead features are looked for.
+const BETWEEN_METRICS: u64 = 50;
+/// A feature is dead after so many silent rows, if half of the training's rows are not fewer.
+const DEAD_AFTER: u64 = 10_000_000;
+
+/// What to train, and on what.
+#[derive(Clone, Debug)]
+pub struct AutoencoderTask<'a> {
+    /// What it is called in the metrics.
+    pub name: &'a str,
+    /// The model's shape.
+    pub config: &'a CsaeConfig,
+    /// What changes on the way.
+    pub schedule: Schedule,
+    /// The recipe.
+    pub training: &'a AutoencoderTraining,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Of weights and the order of rows.
+    pub seed: u64,
+    /// Activations, centred and scaled: `[rows, d_model]`, without autodiff.
+    pub rows: &'a Tensor<2>,
+}
+
+/// A trained autoencoder and how its training went.
+#[derive(Clone, Debug)]
+pub struct TrainedAutoencoder {
+    /// The model after the last step, without autodiff.
+    pub model: Csae,
+    /// How long the training took.
+    pub seconds: f64,
+    /// The loss terms on the way.
+    pub metrics: Vec<Metric>,
+}
+
+/// The terms of the loss, each a tensor of one number.
+#[derive(Clone, Debug)]
+pub struct LossTerms {
+    /// Mean squared error per dimension.
+    pub mse: Tensor<1>,
+    /// What the dead features leave of the residual, as a share of its variance, times its weight.
+    pub auxk: Option<Tensor<1>>,
+}
+
+impl LossTerms {
+    /// Measures what `output` leaves of `rows`; `dead` is 1 for dead features, `[n_features]`.
+    pub fn of(
+        model: &Csae,
+        rows: Tensor<2>,
+        output: &CsaeOutput,
+        dead: Option<Tensor<1>>,
+        auxk_weight: f64,
+    ) -> Self {
+        let residual = rows - output.reconstruction.clone();
+        let mse = residual.clone().square().mean();
+        let auxk = dead.map(|dead| {
+            let left = residual.without_autodiff();
+            let [_, d_model] = left.dims();
+            let revived = TopK::select(output.features.clone() * dead.unsqueeze(), d_model / 2);
+            let [n_features, _] = model.decoder.val().dims();
+            let explained = revived.into_dense(n_features).matmul(model.decoder.val());
+            let variance = (left.clone() - left.clone().mean_dim(0)).square().mean();
+            (left - explained).square().mean() / (variance + 1e-8) * auxk_weight
+        });
+        Self { mse, auxk }
+    }
+
+    /// What is made small.
+    pub fn total(&self) -> Tensor<1> {
+        match &self.auxk {
+            None => self.mse.clone(),
+            Some(auxk) => self.mse.clone() + auxk.clone(),
+        }
+    }
+
+    /// Each term under its name.
+    fn named(&self) -> Vec<(String, f64)> {
+        let number = |tensor: &Tensor<1>| f64::from(tensor.clone().into_scalar::<f32>());
+        vec![
+            ("loss".into(), number(&self.total())),
+            ("mse".into(), number(&self.mse)),
+            ("auxk".into(), self.auxk.as_ref().map_or(0.0, number)),
+        ]
+    }
+}
+
+/// Trains an autoencoder, from `resume` on if there is one.
+///
+/// # Errors
+/// The snapshot does not fit, the observer cannot save, or the user stops the training.
+pub fn train(
+    task: &AutoencoderTask,
+    resume: Option<Snapshot>,
+    observer: &mut dyn Observer,
+) -> Result<TrainedAutoencoder> {
+    let steps = task.training.steps;
+    let mut state = State::start(task, resume)?;
+    let mut clock = Clock::new(state.seconds);
+    let mut order = RowOrder::new(task);
+    while state.step < steps {
+        let rows = order.rows(task.rows, state.step);
+        let limits =
+            schedule::limits(state.step, steps, task.schedule, task.config.limits());
+        let terms = state.learn(task, rows, limits);
+        if state.step.is_multiple_of(BETWEEN_METRICS) || state.step == steps {
+            state.measure(task, &terms, limits);
+        }
+        let message = || format!("mse {:.4}", terms.mse.clone().into_scalar::<f32>());
+        observer.progress(state.step, &message);
+        clock.tick(observer, |seconds| state.snapshot(seconds))?;
+    }
+    Ok(TrainedAutoencoder {
+        model: state.model.valid(),
+        seconds: clock.seconds(),
+        metrics: state.metrics,
+    })
+}
+
+struct State {
+    model: Csae,
+    adam: Adam,
+    /// For how many rows each feature has been silent: `[n_features]`.
+    silent: Tensor<1>,
+    /// Whether a feature was dead when last looked.
+    any_dead: bool,
+    step: u64,
+    seconds: f64,
+    metrics: Vec<Metric>,
+}
+
+impl State {
+    fn start(task: &AutoencoderTask, resume: Option<Snapshot>) -> Result<Self> {
+        let device = task.rows.device();
+        let mut state = Self {
+            model: task.config.init(task.seed, &device.clone().autodiff()),
+            adam: Adam::new(AdamConfig::default()),
+            silent: Tensor::zeros([task.config.n_features], &device),
+            any_dead: false,
+            step: 0,
+            seconds: 0.0,
+            metrics: vec![],
+        };
+        if let Some(snapshot) = resume {
+            let stored = &snapshot.weights;
+            state.model = weights::load(state.model, &part(stored, "model."))?;
+            state.adam.load(stored, snapshot.step, &device)?;
+            if let (Some(silent), Some(any)) = (stored.get("silent"), stored.get("any_dead")) {
+                state.silent = Tensor::from_floats(&silent.values[..], &device);
+                state.any_dead = any.values.first() == Some(&1.0);
+            }
+            state.step = snapshot.step;
+            state.seconds = snapshot.seconds;
+            state.metrics = snapshot.metrics;
+        }
+        Ok(state)
+    }
+
+    /// One step on `rows`.
+    fn learn(&mut self, task: &AutoencoderTask, rows: Tensor<2>, limits: Limits) -> LossTerms {
+        let output = self.model.forward(rows.clone(), limits);
+        let dead = self.any_dead.then(|| self.silent.clone().greater_scalar(dead_after(task)));
+        self.count_silent(&output.active);
+        let terms = LossTerms::of(
+            &self.model,
+            rows,
+            &output,
+            dead.map(|dead| dead.float()),
+            task.training.auxk_weight,
+        );
+        let mut gradients = terms.total().backward();
+        across(&self.model.decoder, &mut gradients);
+        let share = schedule::trapezoid(self.step, task.training.steps, task.training.warmup);
+        let rate = task.learning_rate * share;
+        let mut model = self.adam.step(rate, self.model.clone(), gradients);
+        model.decoder = model.decoder.map(|decoder| {
+            Tensor::from_inner(unit_rows(decoder.without_autodiff())).require_grad()
+        });
+        self.model = model;
+        self.step += 1;
+        terms
+    }
+
+    fn count_silent(&mut self, active: &TopK) {
+        let [batch, k] = active.values.dims();
+        let on = active.values.clone().without_autodiff().greater_scalar(0.0).float();
+        let fired = self.silent.zeros_like().scatter(
+            0,
+            active.indices.clone().reshape([batch * k]),
+            on.reshape([batch * k]),
+            IndexingUpdateOp::Add,
+        );
+        let longer = self.silent.clone() + batch as f32;
+        self.silent = longer.mask_fill(fired.greater_scalar(0.0), 0.0);
+    }
+
+    fn measure(&mut self, task: &AutoencoderTask, terms: &LossTerms, limits: Limits) {
+        let after = dead_after(task);
+        let dead = to_vec(self.silent.clone()).iter().filter(|rows| **rows > after).count();
+        self.any_dead = dead > 0;
+        let mut values = terms.named();
+        values.push(("dead".into(), dead as f64));
+        values.push(("sparsity_k".into(), limits.sparsity_k as f64));
+        values.push(("combination_size".into(), limits.combination_size as f64));
+        self.metrics.push(Metric {
+            stage: task.name.into(),
+            step: self.step,
+            values: values.into_iter().collect(),
+        });
+    }
+
+    fn snapshot(&self, seconds: f64) -> Snapshot {
+        let mut all = Weights::new();
+        put(&mut all, "model.", weights::of(&self.model));
+        self.adam.save(&mut all);
+        let silent = to_vec(self.silent.clone());
+        all.insert("silent".into(), Weight { shape: vec![silent.len()], values: silent });
+        let any_dead = vec![f32::from(u8::from(self.any_dead))];
+        all.insert("any_dead".into(), Weight { shape: vec![1], values: any_dead });
+        Snapshot { weights: all, step: self.step, seconds, metrics: self.metrics.clone() }
+    }
+}
+
+/// After how many silent rows a feature of this training is dead.
+fn dead_after(task: &AutoencoderTask) -> f32 {
+    let rows = task.training.steps * task.training.batch_size as u64;
+    DEAD_AFTER.min(rows / 2) as f32
+}
+
+/// Takes out of the decoder's gradient what would only change the lengths of directions.
+fn across(decoder: &Param<Tensor<2>>, gradients: &mut Gradients) {
+    let tensor = decoder.val();
+    if let Some(gradient) = tensor.grad(gradients) {
+        let direction = tensor.clone().without_autodiff();
+        let along = (gradient.clone() * direction.clone()).sum_dim(1);
+        tensor.grad_replace(gradients, gradient - direction * along);
+    }
+}
+
+/// In which order a training sees the rows: all of them, shuffled anew each time around.
+struct RowOrder {
+    seed: u64,
+    batch_size: usize,
+    order: Vec<i32>,
+    around: Option<u64>,
+}
+
+impl RowOrder {
+    fn new(task: &AutoencoderTask) -> Self {
+        let [rows, _] = task.rows.dims();
+        let batch_size = task.training.batch_size.min(rows);
+        Self { seed: task.seed, batch_size, order: (0..rows as i32).collect(), around: None }
+    }
+
+    /// The rows of this step; what is left at the end of a round waits for the next.
+    fn rows(&mut self, rows: &Tensor<2>, step: u64) -> Tensor<2> {
+        let in_a_round = (self.order.len() / self.batch_size) as u64;
+        let around = step / in_a_round;
+        if self.around != Some(around) {
+            let mut stream = random::stream(self.seed, "order of rows");
+            stream.set_stream(around);
+            self.order = (0..self.order.len() as i32).collect();
+            self.order.shuffle(&mut stream);
+            self.around = Some(around);
+        }
+        let first = (step % in_a_round) as usize * self.batch_size;
+        let chosen = &self.order[first..first + self.batch_size];
+        let data = TensorData::new(chosen.to_vec(), [self.batch_size]);
+        rows.clone().select(0, Tensor::from_data(data, &rows.device()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Profile, ProfileName};
+    use shared::AttentionConfig;
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn progress(&mut self, _step: u64, _message: &dyn Fn() -> String) {}
+
+        fn save(&mut self, _snapshot: Snapshot) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn rows() -> Tensor<2> {
+        let values = random::normal(&mut random::stream(3, "rows"), 700 * 8, 1.0);
+        Tensor::from_data(TensorData::new(values, [700, 8]), &Device::flex())
+    }
+
+    fn config() -> CsaeConfig {
+        let attention = AttentionConfig::new().with_d_compose(8).with_n_heads(2);
+        CsaeConfig::new(8)
+            .with_n_features(24)
+            .with_sparsity_k(4)
+            .with_attention(Some(attention))
+    }
+
+    fn training(steps: u64) -> AutoencoderTraining {
+        let training = Profile::named(ProfileName::Smoke).autoencoder_training;
+        AutoencoderTraining { steps, batch_size: 64, ..training }
+    }
+
+    fn task<'a>(
+        config: &'a CsaeConfig,
+        training: &'a AutoencoderTraining,
+        rows: &'a Tensor<2>,
+    ) -> AutoencoderTask<'a> {
+        AutoencoderTask {
+            name: "test",
+            config,
+            schedule: Schedule::default(),
+            training,
+            learning_rate: 3e-3,
+            seed: 1,
+            rows,
+        }
+    }
+
+    #[test]
+    fn a_resumed_training_ends_with_the_same_bits() {
+        let (rows, config, training) = (rows(), config(), training(120));
+        let task = task(&config, &training, &rows);
+        let straight = train(&task, None, &mut Nobody).unwrap();
+
+        let mut state = State::start(&task, None).unwrap();
+        let mut order = RowOrder::new(&task);
+        for step in 0..60 {
+            let terms = state.learn(&task, order.rows(&rows, step), config.limits());
+            if state.step.is_multiple_of(BETWEEN_METRICS) {
+                state.measure(&task, &terms, config.limits());
+            }
+        }
+        let resumed = train(&task, Some(state.snapshot(0.0)), &mut Nobody).unwrap();
+
+        assert_eq!(weights::of(&resumed.model), weights::of(&straight.model));
+        assert_eq!(resumed.metrics, straight.metrics);
+    }
+
+    #[test]
+    fn training_lowers_the_error_and_keeps_directions_at_length_one() {
+        let (rows, config, training) = (rows(), config(), training(150));
+
+        let trained = train(&task(&config, &training, &rows), None, &mut Nobody).unwrap();
+
+        let mse = |metric: &Metric| metric.values["mse"];
+        let (first, last) = (&trained.metrics[0], trained.metrics.last().unwrap());
+        assert!(mse(last) < 0.8 * mse(first), "{} {}", mse(first), mse(last));
+        let lengths = to_vec(trained.model.decoder.val().square().sum_dim(1));
+        assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5));
+    }
+
+    #[test]
+    fn dead_features_and_only_they_learn_from_auxk() {
+        let (rows, config) = (rows(), config());
+        let model = config.init(1, &Device::flex().autodiff());
+        let output = model.forward(rows.clone(), config.limits());
+        let mut dead = vec![0.0; 24];
+        dead[5] = 1.0;
+        let dead = Tensor::<1>::from_floats(&dead[..], &Device::flex());
+
+        let terms = LossTerms::of(&model, rows, &output, Some(dead), 1.0);
+        let gradients = terms.auxk.unwrap().backward();
+
+        let gradient = to_vec(model.decoder.val().grad(&gradients).unwrap().abs().sum_dim(1));
+        assert!(gradient[5] > 0.0);
+        assert_eq!(gradient.iter().filter(|length| **length > 0.0).count(), 1);
+    }
+
+    #[test]
+    fn every_row_is_seen_once_in_a_round() {
+        let (rows, config, training) = (rows(), config(), training(10));
+        let task = task(&config, &training, &rows);
+        let mut order = RowOrder::new(&task);
+
+        for step in 0..10 {
+            order.rows(&rows, step);
+        }
+        let first: Vec<_> = order.order.clone();
+        order.rows(&rows, 10);
+
+        let mut sorted = first.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..700).collect::<Vec<i32>>());
+        assert_ne!(order.order, first);
+    }
+}

@@ -1,0 +1,99 @@
+//! Gradients: how the language model and the autoencoders learn. Knows no plan and no folder.
+
+pub mod adam;
+pub mod autoencoder;
+pub mod lm;
+pub mod schedule;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use shared::report::Metric;
+use shared::weights::Weights;
+
+use crate::interrupt;
+
+/// How often a training offers what it has reached.
+const BETWEEN_SNAPSHOTS: Duration = Duration::from_secs(15);
+
+/// All that a training needs to go on as if it had never stopped.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The model under `model.`, the optimizer under `first.` and `second.`, the rest by name.
+    pub weights: Weights,
+    /// How many steps are done.
+    pub step: u64,
+    /// How many seconds they took.
+    pub seconds: f64,
+    /// What was measured on the way.
+    pub metrics: Vec<Metric>,
+}
+
+/// Who watches a training.
+pub trait Observer {
+    /// `step` steps are done; `message` says how it stands.
+    fn progress(&mut self, step: u64, message: &dyn Fn() -> String);
+
+    /// Keeps what the training has reached.
+    ///
+    /// # Errors
+    /// It cannot be kept; the training stops.
+    fn save(&mut self, snapshot: Snapshot) -> Result<()>;
+}
+
+/// The clock of a training: seconds over all its parts, and when to offer a snapshot.
+struct Clock {
+    before: f64,
+    started: Instant,
+    saved: Instant,
+}
+
+impl Clock {
+    fn new(seconds_before: f64) -> Self {
+        Self {
+            before: seconds_before,
+            started: Instant::now(),
+            saved: Instant::now(),
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.before + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Offers a snapshot when it is time to, and stops when the user wants to.
+    fn tick(
+        &mut self,
+        observer: &mut dyn Observer,
+        snapshot: impl FnOnce(f64) -> Snapshot,
+    ) -> Result<()> {
+        if interrupt::requested() {
+            observer.save(snapshot(self.seconds()))?;
+            return Err(interrupt::stopped().into());
+        }
+        if self.saved.elapsed() >= BETWEEN_SNAPSHOTS {
+            observer.save(snapshot(self.seconds()))?;
+            self.saved = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// The tensors in `weights` whose names begin with `prefix`, without it.
+fn part(weights: &Weights, prefix: &str) -> Weights {
+    weights
+        .iter()
+        .filter_map(|(name, weight)| {
+            let name = name.strip_prefix(prefix)?;
+            Some((name.to_string(), weight.clone()))
+        })
+        .collect()
+}
+
+/// Puts `part` into `weights` with `prefix` before each name.
+fn put(weights: &mut Weights, prefix: &str, part: Weights) {
+    weights.extend(
+        part.into_iter()
+            .map(|(name, weight)| (format!("{prefix}{name}"), weight)),
+    );
+}
