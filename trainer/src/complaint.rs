@@ -37,11 +37,7 @@ impl Complaint {
     }
 
     fn with_code(what: impl Into<String>, code: u8) -> Self {
-        Self {
-            what: what.into(),
-            details: vec![],
-            code,
-        }
+        Self { what: what.into(), details: vec![], code }
     }
 
     /// Adds a line `name: value`.

@@ -1,9 +1,147 @@
 //! csae: from a text to an explained language model.
 
+pub mod activations;
+pub mod analysis;
+pub mod baselines;
+pub mod cache;
 pub mod complaint;
+pub mod console;
 pub mod data;
 pub mod device;
+pub mod experiment;
+pub mod files;
 pub mod interrupt;
+pub mod output;
 pub mod plan;
+pub mod results;
+pub mod run_folder;
 pub mod settings;
 pub mod train;
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use cache::Cache;
+use complaint::Complaint;
+use console::Console;
+use experiment::Experiment;
+use plan::{Plan, Profile, ProfileName};
+use results::Results;
+use run_folder::RunFolder;
+use settings::Settings;
+
+/// The version with the commit it was built from, as in `0.1.0 (3f2c1a9)`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CSAE_COMMIT"), ")");
+
+/// What made a result, as in `csae 0.1.0 (3f2c1a9)`.
+pub fn version() -> String {
+    format!("csae {VERSION}")
+}
+
+/// The main job: everything that the plan named by `out_dir` asks for, from text to results.
+///
+/// # Errors
+/// A [`Complaint`] with what was wrong and what to do, or what failed on the way.
+pub fn run(out_dir: &Path, settings: &Settings, console: &Console) -> Result<()> {
+    let started = Instant::now();
+    let plan = plan_of(out_dir)?;
+    let Some(folder) = RunFolder::open(out_dir)? else {
+        console.say(&format!("{}: finished before, nothing to do", out_dir.display()));
+        return Ok(());
+    };
+    console.log_to(&folder.log())?;
+    let device = device::choose(settings.device)?;
+    console.say(&format!(
+        "{}  device: {} ({})  out: {}",
+        version(),
+        device.name,
+        device.hint,
+        out_dir.display()
+    ));
+    let mut profile = Profile::named(settings.profile.unwrap_or(match device.is_gpu {
+        true => ProfileName::Full,
+        false => ProfileName::Cpu,
+    }));
+    let cache = Cache { folder: cache_folder(out_dir, settings) };
+    let (corpus, left_out) = data::corpus_for(&profile, settings, &cache.folder, console)?;
+    profile.lm.vocab_size = corpus.vocab.len();
+
+    let experiment = Experiment {
+        plan,
+        profile,
+        corpus,
+        left_out,
+        device,
+        folder,
+        cache,
+        console,
+        metrics: RefCell::default(),
+    };
+    experiment.folder.claim(&experiment.config())?;
+    let stages = experiment.plan.trials.len() + 3;
+    let title = |stage: usize, name: &str| format!("[{stage}/{stages}] {name}");
+    let lm = experiment.language_model(&title(1, "language model"))?;
+    let rows = experiment.rows(&title(2, "activations"), &lm.model)?;
+    let mut trials = vec![];
+    for (place, trial) in experiment.plan.trials.iter().enumerate() {
+        trials.push(experiment.trial(&title(3 + place, trial.name), trial, &rows)?);
+    }
+    let results = Results::measure(&experiment, &lm, &rows, trials, &title(stages, "results"))?;
+    output::write(&experiment, &results, settings.export)?;
+    let seconds = started.elapsed().as_secs();
+    console.say(&format!(
+        "{}: done in {}m{:02}s, see {}",
+        experiment.plan.name,
+        seconds / 60,
+        seconds % 60,
+        experiment.folder.path("README.txt").display()
+    ));
+    println!("{}", output::tables::summary(&results));
+    Ok(())
+}
+
+/// The plan that the last part of `out_dir` names.
+fn plan_of(out_dir: &Path) -> Result<Plan, Complaint> {
+    let name = out_dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    plan::named(name).ok_or_else(|| {
+        let known = plan::all();
+        let names = known.iter().map(|plan| plan.name);
+        let list: Vec<String> =
+            known.iter().map(|plan| format!("{}  {}", plan.name, plan.question)).collect();
+        Complaint::usage(format!("no plan is called {name:?}"))
+            .detail("plans", list.join("\n         "))
+            .fix(format!(
+                "the last part of --out_dir names a plan, as in --out_dir=run_1{}",
+                settings::suggestion(name, names)
+            ))
+    })
+}
+
+/// The cache stays when a run's folder is deleted, so it stands beside that.
+fn cache_folder(out_dir: &Path, settings: &Settings) -> std::path::PathBuf {
+    settings
+        .cache
+        .clone()
+        .unwrap_or_else(|| out_dir.parent().unwrap_or_else(|| Path::new("")).join(".csae-cache"))
+}
+
+/// What `--help` says after the options.
+pub fn after_help() -> String {
+    let plans: Vec<String> =
+        plan::all().iter().map(|plan| format!("  {}  {}", plan.name, plan.question)).collect();
+    format!(
+        "Plans:\n{}\n\n\
+         Environment:\n  \
+         CSAE_DATA     folder with shakespeare_char/input.txt; else ./data, else a download\n  \
+         CSAE_DEVICE   auto, cpu, wgpu, cuda, software\n  \
+         CSAE_PROFILE  smoke, cpu, full; by the device if not set\n  \
+         CSAE_CACHE    folder for trained language models; else .csae-cache beside the run\n  \
+         CSAE_EXPORT   f32, f16: precision of the exported weights\n\n\
+         Exit codes:\n  \
+         0 done, 1 failed, 2 wrong usage or settings, 130 stopped by Ctrl-C",
+        plans.join("\n")
+    )
+}

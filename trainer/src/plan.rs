@@ -61,21 +61,14 @@ fn run_1() -> Plan {
         question: "Does attention between two active features at a time explain more?",
         trials: vec![
             base("topk"),
-            Trial {
-                attention: Some(AttentionConfig::new()),
-                ..base("attention")
-            },
+            Trial { attention: Some(AttentionConfig::new()), ..base("attention") },
         ],
     }
 }
 
 /// The standard TopK autoencoder, from which every trial says what differs.
 fn base(name: &'static str) -> Trial {
-    Trial {
-        name,
-        attention: None,
-        schedule: Schedule::default(),
-    }
+    Trial { name, attention: None, schedule: Schedule::default() }
 }
 
 /// How large an experiment is.
@@ -253,10 +246,7 @@ fn full() -> Profile {
         },
         layer: 3,
         rows: 4_000_000,
-        autoencoder_training: AutoencoderTraining {
-            steps: 30_000,
-            ..cpu.autoencoder_training
-        },
+        autoencoder_training: AutoencoderTraining { steps: 30_000, ..cpu.autoencoder_training },
         ..cpu
     }
 }

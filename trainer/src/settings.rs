@@ -36,8 +36,6 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// `CSAE_EXPORT`: how exactly weights are exported.
     pub export: Precision,
-    /// `CSAE_OFFLINE`: never download.
-    pub offline: bool,
 }
 
 impl Settings {
@@ -75,12 +73,6 @@ impl Settings {
                 "CSAE_EXPORT",
                 value("CSAE_EXPORT"),
                 &[("f32", Precision::F32), ("f16", Precision::F16)],
-            )?
-            .unwrap_or_default(),
-            offline: one_of(
-                "CSAE_OFFLINE",
-                value("CSAE_OFFLINE"),
-                &[("0", false), ("1", true)],
             )?
             .unwrap_or_default(),
         })
@@ -130,7 +122,6 @@ mod tests {
         assert_eq!(read("CSAE_DEVICE", "cpu").unwrap().device, DeviceChoice::Cpu);
         assert_eq!(read("CSAE_DEVICE", "").unwrap().device, DeviceChoice::Auto);
         assert_eq!(read("CSAE_EXPORT", "f16").unwrap().export, Precision::F16);
-        assert!(read("CSAE_OFFLINE", "1").unwrap().offline);
     }
 
     #[test]

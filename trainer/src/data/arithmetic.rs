@@ -41,26 +41,15 @@ pub enum Operator {
 pub fn lines(count: usize, seed: u64) -> Vec<Problem> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut problem = || {
-        let operator = if random.random() {
-            Operator::Plus
-        } else {
-            Operator::Minus
-        };
-        Problem::new(
-            random.random_range(0..=99),
-            operator,
-            random.random_range(0..=99),
-        )
+        let operator = if random.random() { Operator::Plus } else { Operator::Minus };
+        Problem::new(random.random_range(0..=99), operator, random.random_range(0..=99))
     };
     (0..count).map(|_| problem()).collect()
 }
 
 /// The same problems as a text, each followed by a line break.
 pub fn text(count: usize, seed: u64) -> String {
-    lines(count, seed)
-        .iter()
-        .map(|problem| format!("{problem}\n"))
-        .collect()
+    lines(count, seed).iter().map(|problem| format!("{problem}\n")).collect()
 }
 
 impl Problem {
@@ -68,24 +57,12 @@ impl Problem {
         match operator {
             Operator::Plus => {
                 let carry = one % 10 + other % 10 > 9;
-                Self {
-                    left: one,
-                    right: other,
-                    operator,
-                    result: one + other,
-                    carry,
-                }
+                Self { left: one, right: other, operator, result: one + other, carry }
             }
             Operator::Minus => {
                 let (left, right) = (one.max(other), one.min(other));
                 let carry = left % 10 < right % 10;
-                Self {
-                    left,
-                    right,
-                    operator,
-                    result: left - right,
-                    carry,
-                }
+                Self { left, right, operator, result: left - right, carry }
             }
         }
     }
@@ -94,11 +71,7 @@ impl Problem {
 /// The line, without its line break.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(
-            f,
-            "{}{}{}={}",
-            self.left, self.operator, self.right, self.result
-        )
+        write!(f, "{}{}{}={}", self.left, self.operator, self.right, self.result)
     }
 }
 
@@ -135,12 +108,7 @@ mod tests {
     #[test]
     fn every_line_is_true_and_in_range() {
         for problem in lines(5_000, 3) {
-            let Problem {
-                left,
-                right,
-                result,
-                ..
-            } = problem;
+            let Problem { left, right, result, .. } = problem;
             let expected = match problem.operator {
                 Operator::Plus => left + right,
                 Operator::Minus => left - right, // would panic below 0

@@ -27,18 +27,10 @@ impl Batch {
     /// If fewer than `block_size + 1` ids are left from a start on.
     pub fn of(ids: &[u32], starts: &[usize], block_size: usize) -> Self {
         let rows = |shift: usize| {
-            starts
-                .iter()
-                .flat_map(move |start| &ids[start + shift..][..block_size])
-                .copied()
+            starts.iter().flat_map(move |start| &ids[start + shift..][..block_size]).copied()
         };
         let (inputs, targets) = (rows(0).collect(), rows(1).collect());
-        Self {
-            inputs,
-            targets,
-            batch_size: starts.len(),
-            block_size,
-        }
+        Self { inputs, targets, batch_size: starts.len(), block_size }
     }
 }
 
@@ -65,16 +57,12 @@ impl Batches {
     /// [`Corpus::minimum_characters`](super::Corpus::minimum_characters).
     pub fn at(&self, ids: &[u32], step: u64) -> Batch {
         let (len, block_size) = (ids.len(), self.block_size);
-        assert!(
-            len > block_size,
-            "{len} ids hold no block of {block_size} and the id after it"
-        );
+        assert!(len > block_size, "{len} ids hold no block of {block_size} and the id after it");
         let mut random = stream(self.seed, &self.stream);
         random.set_stream(step);
         let last = len - block_size - 1;
-        let starts: Vec<usize> = (0..self.batch_size)
-            .map(|_| random.random_range(0..=last))
-            .collect();
+        let starts: Vec<usize> =
+            (0..self.batch_size).map(|_| random.random_range(0..=last)).collect();
         Batch::of(ids, &starts, block_size)
     }
 }
@@ -100,9 +88,7 @@ impl Windows {
     /// the target of its last; a rest too short for a window is not read.
     pub fn starts(&self, len: usize) -> Vec<usize> {
         let stride = self.counted(0).len();
-        (0..len.saturating_sub(self.block_size))
-            .step_by(stride)
-            .collect()
+        (0..len.saturating_sub(self.block_size)).step_by(stride).collect()
     }
 
     /// Which characters of the text count in the window that begins at `start`;
@@ -117,12 +103,7 @@ mod tests {
     use super::*;
 
     fn batches(stream: &str) -> Batches {
-        Batches {
-            block_size: 8,
-            batch_size: 5,
-            seed: 1337,
-            stream: stream.to_owned(),
-        }
+        Batches { block_size: 8, batch_size: 5, seed: 1337, stream: stream.to_owned() }
     }
 
     fn count(n: u32) -> Vec<u32> {
@@ -158,14 +139,7 @@ mod tests {
 
         assert_ne!(batch, batches("train").at(&ids, 2));
         assert_ne!(batch, batches("validation").at(&ids, 1));
-        assert_ne!(
-            batch,
-            Batches {
-                seed: 1,
-                ..batches("train")
-            }
-            .at(&ids, 1)
-        );
+        assert_ne!(batch, Batches { seed: 1, ..batches("train") }.at(&ids, 1));
     }
 
     #[test]
@@ -179,10 +153,7 @@ mod tests {
             }
         }
 
-        assert!(
-            seen.iter().all(|&times| (190..=310).contains(&times)),
-            "{seen:?}"
-        );
+        assert!(seen.iter().all(|&times| (190..=310).contains(&times)), "{seen:?}");
     }
 
     #[test]
@@ -201,11 +172,7 @@ mod tests {
     #[test]
     fn windows_are_half_a_block_apart() {
         fn check(len: usize, block_size: usize, expected: &[usize]) {
-            assert_eq!(
-                Windows { block_size }.starts(len),
-                expected,
-                "{len} in {block_size}"
-            );
+            assert_eq!(Windows { block_size }.starts(len), expected, "{len} in {block_size}");
         }
 
         check(9, 4, &[0, 2, 4]);
@@ -224,18 +191,13 @@ mod tests {
                 let windows = Windows { block_size };
                 let starts = windows.starts(len);
 
-                let counted: Vec<usize> = starts
-                    .iter()
-                    .flat_map(|&start| windows.counted(start))
-                    .collect();
+                let counted: Vec<usize> =
+                    starts.iter().flat_map(|&start| windows.counted(start)).collect();
 
                 let end = starts.last().expect("the text is longer than a block") + block_size;
                 assert_eq!(counted, (block_size / 2..end).collect::<Vec<_>>());
                 assert!(end < len, "the last character counted has a next one");
-                assert!(
-                    len - end <= block_size.div_ceil(2),
-                    "another window would fit"
-                );
+                assert!(len - end <= block_size.div_ceil(2), "another window would fit");
             }
         }
     }

@@ -70,10 +70,7 @@ impl Corpus {
         let vocab = Vocab::of(text);
         match (vocab.len(), vocab.char(0)) {
             (_, None) => {
-                return Err(CorpusError::Empty {
-                    origin,
-                    minimum: minimum_characters,
-                });
+                return Err(CorpusError::Empty { origin, minimum: minimum_characters });
             }
             (1, Some(character)) => return Err(CorpusError::OneCharacter { origin, character }),
             _ => {}
@@ -82,22 +79,11 @@ impl Corpus {
         let characters = train.len();
         if characters < minimum_characters {
             let minimum = minimum_characters;
-            return Err(CorpusError::TooShort {
-                origin,
-                characters,
-                minimum,
-            });
+            return Err(CorpusError::TooShort { origin, characters, minimum });
         }
         let validation = train.split_off(n_train(characters));
         let sha256 = sha256_hex(text.as_bytes());
-        Ok(Self {
-            name: name.to_owned(),
-            vocab,
-            train,
-            validation,
-            sha256,
-            origin,
-        })
+        Ok(Self { name: name.to_owned(), vocab, train, validation, sha256, origin })
     }
 
     /// How many characters a text needs for both parts to hold a block of `block_size` and the
@@ -114,10 +100,7 @@ fn n_train(n: usize) -> usize {
 
 /// The SHA-256 of `bytes`, in hexadecimal digits.
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -174,17 +157,9 @@ mod tests {
     fn refuses_texts_there_is_nothing_to_learn_from() {
         fn check(text: &str, expected: &str) {
             let error = Corpus::from_text("t", text, "data/t/input.txt", 11).unwrap_err();
-            assert!(
-                error.to_string().starts_with("data/t/input.txt is "),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with("data/t/input.txt is "), "{error}");
             assert!(error.to_string().contains(expected), "{error}");
-            assert!(
-                error
-                    .to_string()
-                    .contains("\n  fix: put a text of at least "),
-                "{error}"
-            );
+            assert!(error.to_string().contains("\n  fix: put a text of at least "), "{error}");
         }
 
         check("", "is empty");

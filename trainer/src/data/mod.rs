@@ -2,11 +2,13 @@
 
 pub mod arithmetic;
 mod batch;
+mod choice;
 mod corpus;
 mod published;
 mod text_files;
 
 pub use batch::{Batch, Batches, Windows};
+pub use choice::corpus_for;
 pub use corpus::{Corpus, CorpusError};
 pub use published::{PublishedText, downloader};
 pub use text_files::{DataError, DataSettings, Found, Missing, find};

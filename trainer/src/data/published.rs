@@ -1,9 +1,7 @@
 //! A text on the web: where it is, how it is told from others, how it is downloaded.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::path::Path;
-use std::process;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -12,6 +10,7 @@ use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;
 
 use super::corpus::sha256_hex;
+use crate::files;
 
 /// A text that everybody can download.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,27 +53,17 @@ impl PublishedText {
     pub(super) fn download(&self, agent: &Agent, path: &Path) -> anyhow::Result<Vec<u8>> {
         let (url, expected) = (&self.url, self.bytes);
         let request = agent.get(url);
-        let response = request
-            .call()
-            .with_context(|| format!("no download from {url}"))?;
+        let response = request.call().with_context(|| format!("no download from {url}"))?;
         let mut bytes = Vec::new();
         let mut body = response.into_body().into_reader().take(expected + 1);
         let end = body.read_to_end(&mut bytes);
         end.with_context(|| format!("the download from {url} broke off"))?;
         let received = bytes.len() as u64;
-        ensure!(
-            received <= expected,
-            "{url} is larger than the {expected} bytes published"
-        );
-        ensure!(
-            received == expected,
-            "{url} has {received} bytes instead of {expected}"
-        );
-        ensure!(
-            self.is(&bytes),
-            "{url} is not the text published there: its checksum differs"
-        );
-        write_whole(path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        ensure!(received <= expected, "{url} is larger than the {expected} bytes published");
+        ensure!(received == expected, "{url} has {received} bytes instead of {expected}");
+        ensure!(self.is(&bytes), "{url} is not the text published there: its checksum differs");
+        files::write_whole(path, &bytes)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(bytes)
     }
 }
@@ -91,27 +80,10 @@ fn time_limits() -> ConfigBuilder<AgentScope> {
         .timeout_global(Some(Duration::from_secs(120)))
 }
 
-/// Writes beside `path` first, so that a file at `path` is whole even if the machine stops.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().expect("the path of a file in a folder");
-    fs::create_dir_all(folder)?;
-    let part = path.with_extension(format!("{}.part", process::id()));
-    let written = write_through(&part, bytes).and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&part); // what failed first is what the user should hear of
-    }
-    written
-}
-
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 pub(super) mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::fs;
+    use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;
 
@@ -122,10 +94,7 @@ pub(super) mod tests {
 
     /// The play at an address where nobody listens.
     pub fn out_of_reach() -> PublishedText {
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         PublishedText {
             name: "play".to_owned(),
             url: format!("http://{address}/input.txt"),
@@ -141,16 +110,10 @@ pub(super) mod tests {
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let request = BufReader::new(stream.try_clone().unwrap()).lines();
-            request
-                .map_while(Result::ok)
-                .take_while(|line| !line.is_empty())
-                .for_each(drop);
+            request.map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
             stream.write_all(answer.as_bytes()).unwrap();
         });
-        PublishedText {
-            url,
-            ..out_of_reach()
-        }
+        PublishedText { url, ..out_of_reach() }
     }
 
     /// The answer of a server that has the file and says that it is `length` bytes long.
@@ -169,9 +132,7 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("play/input.txt");
 
-        let bytes = served(ok(TEXT.len(), TEXT))
-            .download(&direct(), &path)
-            .unwrap();
+        let bytes = served(ok(TEXT.len(), TEXT)).download(&direct(), &path).unwrap();
 
         assert_eq!(bytes, TEXT.as_bytes());
         assert_eq!(fs::read(&path).unwrap(), bytes);
@@ -202,29 +163,17 @@ pub(super) mod tests {
         check(served(ok(TEXT.len(), &upper)), "its checksum differs");
         check(served(ok(TEXT.len(), half)), "broke off");
         check(served(ok(half.len(), half)), "has 30 bytes instead of 61");
-        check(
-            served(ok(twice.len(), &twice)),
-            "is larger than the 61 bytes published",
-        );
+        check(served(ok(twice.len(), &twice)), "is larger than the 61 bytes published");
     }
 
     #[test]
     fn a_place_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(
-            folder.path().join("play"),
-            "a file where the folder should be",
-        )
-        .unwrap();
+        fs::write(folder.path().join("play"), "a file where the folder should be").unwrap();
         let path = folder.path().join("play/input.txt");
 
-        let error = served(ok(TEXT.len(), TEXT))
-            .download(&direct(), &path)
-            .unwrap_err();
+        let error = served(ok(TEXT.len(), TEXT)).download(&direct(), &path).unwrap_err();
 
-        assert_eq!(
-            error.to_string(),
-            format!("cannot write {}", path.display())
-        );
+        assert_eq!(error.to_string(), format!("cannot write {}", path.display()));
     }
 }

@@ -64,24 +64,10 @@ impl std::error::Error for Missing {}
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self {
-            name,
-            looked_in,
-            reason,
-        } = self;
-        let paths: Vec<String> = looked_in
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        write!(
-            f,
-            "{name} not found; {reason}\n  looked in: {}",
-            paths.join("\n             ")
-        )?;
-        write!(
-            f,
-            "\n  fix: save the text as the first of these, or set CSAE_DATA to a folder "
-        )?;
+        let Self { name, looked_in, reason } = self;
+        let paths: Vec<String> = looked_in.iter().map(|path| path.display().to_string()).collect();
+        write!(f, "{name} not found; {reason}\n  looked in: {}", paths.join("\n             "))?;
+        write!(f, "\n  fix: save the text as the first of these, or set CSAE_DATA to a folder ")?;
         write!(f, "that holds {name}/input.txt")
     }
 }
@@ -112,13 +98,11 @@ pub fn find(
         return accept(text, &cached, bytes);
     }
     announce(&text.announcement(&cached));
-    let bytes = text
-        .download(&settings.agent, &cached)
-        .map_err(|error| Missing {
-            name: text.name.clone(),
-            looked_in: vec![beside, cached.clone()],
-            reason: format!("{error:#}"),
-        })?;
+    let bytes = text.download(&settings.agent, &cached).map_err(|error| Missing {
+        name: text.name.clone(),
+        looked_in: vec![beside, cached.clone()],
+        reason: format!("{error:#}"),
+    })?;
     accept(text, &cached, bytes)
 }
 
@@ -135,11 +119,7 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DataError> {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
             _ => {
                 let problem = format!("cannot be read: {error}");
-                Err(unusable(
-                    path,
-                    problem,
-                    "make it a file that you may read, or remove it",
-                ))
+                Err(unusable(path, problem, "make it a file that you may read, or remove it"))
             }
         },
     }
@@ -162,11 +142,7 @@ fn not_in_given(text: &PublishedText, folder: &Path, path: &Path) -> DataError {
 /// Takes any text, as users may bring their own, and notes if it is not the published one.
 fn accept(text: &PublishedText, path: &Path, bytes: Vec<u8>) -> Result<Found, DataError> {
     if bytes.is_empty() {
-        return Err(unusable(
-            path,
-            "is empty",
-            "put a text there, or remove the file",
-        ));
+        return Err(unusable(path, "is empty", "put a text there, or remove the file"));
     }
     let PublishedText { name, url, .. } = text;
     let note = (!text.is(&bytes)).then(|| {
@@ -185,11 +161,7 @@ fn accept(text: &PublishedText, path: &Path, bytes: Vec<u8>) -> Result<Found, Da
 }
 
 fn unusable(path: &Path, problem: impl Into<String>, fix: impl Into<String>) -> DataError {
-    DataError::Unusable {
-        path: path.to_owned(),
-        problem: problem.into(),
-        fix: fix.into(),
-    }
+    DataError::Unusable { path: path.to_owned(), problem: problem.into(), fix: fix.into() }
 }
 
 #[cfg(test)]
@@ -216,12 +188,7 @@ mod tests {
                 cache: folder.path().join("cache"),
                 agent: direct(),
             };
-            Self {
-                text,
-                settings,
-                announced: Vec::new(),
-                folder,
-            }
+            Self { text, settings, announced: Vec::new(), folder }
         }
 
         fn offline() -> Self {
@@ -249,19 +216,13 @@ mod tests {
         }
 
         fn find(&mut self) -> Result<Found, DataError> {
-            find(&self.text, &self.settings, &mut |line| {
-                self.announced.push(line.to_owned())
-            })
+            find(&self.text, &self.settings, &mut |line| self.announced.push(line.to_owned()))
         }
     }
 
     fn as_published(path: PathBuf) -> Found {
         let text = TEXT.to_owned();
-        Found {
-            text,
-            path,
-            note: None,
-        }
+        Found { text, path, note: None }
     }
 
     #[test]
@@ -295,10 +256,7 @@ mod tests {
 
             let note = found.note.unwrap();
             assert_eq!(found.text, "my own play");
-            assert!(
-                note.starts_with(&format!("{} differs from", path.display())),
-                "{note}"
-            );
+            assert!(note.starts_with(&format!("{} differs from", path.display())), "{note}");
         }
     }
 
@@ -314,10 +272,7 @@ mod tests {
         let given = scene.folder.path().join("given");
         scene.settings.given = Some(given.clone());
 
-        check(
-            &mut scene,
-            "not found: there is no such folder as CSAE_DATA says",
-        );
+        check(&mut scene, "not found: there is no such folder as CSAE_DATA says");
         fs::write(&given, TEXT).unwrap();
         check(&mut scene, "not found: CSAE_DATA is a file, not a folder");
         fs::remove_file(&given).unwrap();
@@ -351,10 +306,7 @@ mod tests {
         let error = scene.find().unwrap_err();
 
         assert!(matches!(error, DataError::Unusable { .. }), "{error}");
-        assert!(
-            error.to_string().contains("input.txt: cannot be read: "),
-            "{error}"
-        );
+        assert!(error.to_string().contains("input.txt: cannot be read: "), "{error}");
     }
 
     #[test]
@@ -377,20 +329,10 @@ mod tests {
 
         let error = scene.find().unwrap_err();
 
-        let DataError::Missing(missing) = &error else {
-            panic!("{error}")
-        };
+        let DataError::Missing(missing) = &error else { panic!("{error}") };
         assert_eq!(missing.looked_in, [scene.path("data"), scene.path("cache")]);
-        assert!(
-            missing
-                .reason
-                .starts_with("no download from http://127.0.0.1"),
-            "{error}"
-        );
-        assert!(
-            error.to_string().contains("\n  fix: save the text as "),
-            "{error}"
-        );
+        assert!(missing.reason.starts_with("no download from http://127.0.0.1"), "{error}");
+        assert!(error.to_string().contains("\n  fix: save the text as "), "{error}");
         assert!(!scene.folder.path().join("cache").exists());
     }
 }

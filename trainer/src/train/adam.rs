@@ -28,13 +28,7 @@ pub struct AdamConfig {
 
 impl Default for AdamConfig {
     fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.0,
-            clip: None,
-        }
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, clip: None }
     }
 }
 
@@ -56,31 +50,19 @@ struct Moments {
 impl Adam {
     /// An optimizer without memory.
     pub fn new(config: AdamConfig) -> Self {
-        Self {
-            config,
-            time: 0,
-            moments: BTreeMap::new(),
-        }
+        Self { config, time: 0, moments: BTreeMap::new() }
     }
 
     /// Moves the parameters of `module` one step against their `gradients`.
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: Gradients) -> M {
         self.time += 1;
         let shorten = self.config.clip.map(|clip| {
-            let mut squares = Squares {
-                gradients: &gradients,
-                sum: None,
-            };
+            let mut squares = Squares { gradients: &gradients, sum: None };
             module.visit(&mut squares);
             squares.sum.map(|sum| ((sum.sqrt() + 1e-6).recip() * clip).clamp_max(1.0))
         });
-        let mut stepper = Stepper {
-            adam: self,
-            rate,
-            gradients,
-            shorten: shorten.flatten(),
-            path: vec![],
-        };
+        let mut stepper =
+            Stepper { adam: self, rate, gradients, shorten: shorten.flatten(), path: vec![] };
         module.map(&mut stepper)
     }
 
@@ -88,10 +70,8 @@ impl Adam {
     pub fn save(&self, weights: &mut Weights) {
         for (name, moments) in &self.moments {
             for (kind, tensor) in [("first", &moments.first), ("second", &moments.second)] {
-                let weight = Weight {
-                    shape: tensor.dims().to_vec(),
-                    values: to_vec(tensor.clone()),
-                };
+                let weight =
+                    Weight { shape: tensor.dims().to_vec(), values: to_vec(tensor.clone()) };
                 weights.insert(format!("{kind}.{name}"), weight);
             }
         }
@@ -108,10 +88,7 @@ impl Adam {
                 .get(&format!("second.{name}"))
                 .with_context(|| format!("the checkpoint has no tensor \"second.{name}\""))?;
             let tensor = |values: &[f32]| Tensor::<1>::from_floats(values, device);
-            let moments = Moments {
-                first: tensor(&first.values),
-                second: tensor(&second.values),
-            };
+            let moments = Moments { first: tensor(&first.values), second: tensor(&second.values) };
             self.moments.insert(name, moments);
         }
         Ok(())
@@ -182,10 +159,7 @@ impl Stepper<'_> {
         let square = gradient.clone().square() * (1.0 - config.beta2);
         let gradient = gradient * (1.0 - config.beta1);
         let moments = match moments.remove(&name) {
-            None => Moments {
-                first: gradient,
-                second: square,
-            },
+            None => Moments { first: gradient, second: square },
             Some(old) => Moments {
                 first: old.first * config.beta1 + gradient,
                 second: old.second * config.beta2 + square,
@@ -241,10 +215,7 @@ mod tests {
 
     #[test]
     fn only_matrices_decay() {
-        let config = AdamConfig {
-            weight_decay: 0.5,
-            ..AdamConfig::default()
-        };
+        let config = AdamConfig { weight_decay: 0.5, ..AdamConfig::default() };
         let before = line();
 
         let after = Adam::new(config).step(0.1, before.clone(), gradients(&before));
@@ -255,10 +226,7 @@ mod tests {
 
     #[test]
     fn a_long_gradient_is_cut_by_its_length_over_all_parameters() {
-        let config = AdamConfig {
-            clip: Some(1.0),
-            ..AdamConfig::default()
-        };
+        let config = AdamConfig { clip: Some(1.0), ..AdamConfig::default() };
         let model = line();
         let mut adam = Adam::new(config);
 

@@ -115,11 +115,11 @@ pub fn train(
     let steps = task.training.steps;
     let mut state = State::start(task, resume)?;
     let mut clock = Clock::new(state.seconds);
+    let resumed_at = state.step;
     let mut order = RowOrder::new(task);
     while state.step < steps {
         let rows = order.rows(task.rows, state.step);
-        let limits =
-            schedule::limits(state.step, steps, task.schedule, task.config.limits());
+        let limits = schedule::limits(state.step, steps, task.schedule, task.config.limits());
         let terms = state.learn(task, rows, limits);
         if state.step.is_multiple_of(BETWEEN_METRICS) || state.step == steps {
             state.measure(task, &terms, limits);
@@ -128,11 +128,11 @@ pub fn train(
         observer.progress(state.step, &message);
         clock.tick(observer, |seconds| state.snapshot(seconds))?;
     }
-    Ok(TrainedAutoencoder {
-        model: state.model.valid(),
-        seconds: clock.seconds(),
-        metrics: state.metrics,
-    })
+    let seconds = clock.seconds();
+    if state.step > resumed_at {
+        observer.save(state.snapshot(seconds))?;
+    }
+    Ok(TrainedAutoencoder { model: state.model.valid(), seconds, metrics: state.metrics })
 }
 
 struct State {
@@ -311,10 +311,7 @@ mod tests {
 
     fn config() -> CsaeConfig {
         let attention = AttentionConfig::new().with_d_compose(8).with_n_heads(2);
-        CsaeConfig::new(8)
-            .with_n_features(24)
-            .with_sparsity_k(4)
-            .with_attention(Some(attention))
+        CsaeConfig::new(8).with_n_features(24).with_sparsity_k(4).with_attention(Some(attention))
     }
 
     fn training(steps: u64) -> AutoencoderTraining {

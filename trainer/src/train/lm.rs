@@ -50,6 +50,7 @@ pub fn train(
 ) -> Result<TrainedLm> {
     let mut state = State::start(task, resume)?;
     let mut clock = Clock::new(state.seconds);
+    let resumed_at = state.step;
     while state.step < task.training.iterations {
         let loss = state.learn(task);
         let message = || {
@@ -60,7 +61,11 @@ pub fn train(
         clock.tick(observer, |seconds| state.snapshot(seconds))?;
     }
     state.evaluate(task);
-    Ok(TrainedLm { model: state.model.valid(), seconds: clock.seconds(), metrics: state.metrics })
+    let seconds = clock.seconds();
+    if state.step > resumed_at {
+        observer.save(state.snapshot(seconds))?;
+    }
+    Ok(TrainedLm { model: state.model.valid(), seconds, metrics: state.metrics })
 }
 
 struct State {

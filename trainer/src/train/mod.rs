@@ -50,11 +50,7 @@ struct Clock {
 
 impl Clock {
     fn new(seconds_before: f64) -> Self {
-        Self {
-            before: seconds_before,
-            started: Instant::now(),
-            saved: Instant::now(),
-        }
+        Self { before: seconds_before, started: Instant::now(), saved: Instant::now() }
     }
 
     fn seconds(&self) -> f64 {
@@ -92,8 +88,5 @@ fn part(weights: &Weights, prefix: &str) -> Weights {
 
 /// Puts `part` into `weights` with `prefix` before each name.
 fn put(weights: &mut Weights, prefix: &str, part: Weights) {
-    weights.extend(
-        part.into_iter()
-            .map(|(name, weight)| (format!("{prefix}{name}"), weight)),
-    );
+    weights.extend(part.into_iter().map(|(name, weight)| (format!("{prefix}{name}"), weight)));
 }

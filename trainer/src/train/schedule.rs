@@ -33,10 +33,7 @@ pub fn limits(step: u64, steps: u64, schedule: Schedule, last: Limits) -> Limits
         true => grown(done, last.combination_size),
         false => last.combination_size,
     };
-    Limits {
-        sparsity_k,
-        combination_size,
-    }
+    Limits { sparsity_k, combination_size }
 }
 
 /// From `from` to `to` in a line over the first 60 % of the steps.
@@ -81,14 +78,8 @@ mod tests {
 
     #[test]
     fn graduated_sparsity_falls_over_the_first_sixty_per_cent() {
-        let schedule = Schedule {
-            sparsity_from: Some(128),
-            curriculum: false,
-        };
-        let last = Limits {
-            sparsity_k: 32,
-            combination_size: 4,
-        };
+        let schedule = Schedule { sparsity_from: Some(128), curriculum: false };
+        let last = Limits { sparsity_k: 32, combination_size: 4 };
         let k = |step| limits(step, 1_000, schedule, last).sparsity_k;
 
         assert_eq!([k(0), k(300), k(600), k(999)], [128, 80, 32, 32]);
@@ -98,15 +89,9 @@ mod tests {
 
     #[test]
     fn the_curriculum_gives_each_size_a_third() {
-        let schedule = Schedule {
-            sparsity_from: None,
-            curriculum: true,
-        };
+        let schedule = Schedule { sparsity_from: None, curriculum: true };
         let size = |step, combination_size| {
-            let last = Limits {
-                sparsity_k: 32,
-                combination_size,
-            };
+            let last = Limits { sparsity_k: 32, combination_size };
             limits(step, 900, schedule, last).combination_size
         };
 
@@ -118,10 +103,7 @@ mod tests {
 
     #[test]
     fn without_a_schedule_nothing_changes() {
-        let last = Limits {
-            sparsity_k: 32,
-            combination_size: 2,
-        };
+        let last = Limits { sparsity_k: 32, combination_size: 2 };
 
         assert_eq!(limits(0, 10, Schedule::default(), last), last);
     }

@@ -1,0 +1,273 @@
+//! Everything that is measured on held-out text: reconstruction, sparsity, the language model's loss
+//! with the reconstruction in place.
+//!
+//! Only the rows that count are replaced. The first half of each window, which no autoencoder was
+//! trained on, keeps the language model's own activations as context.
+
+use anyhow::Result;
+use burn::prelude::*;
+use shared::bundle::Normalization;
+use shared::report::Quality;
+use shared::weights::to_vec;
+use shared::{CharLm, Csae, Limits, TopK};
+
+use super::measures;
+use crate::activations::{counted, read};
+use crate::data::{Batch, Windows};
+use crate::interrupt;
+use crate::train::lm::losses;
+
+/// How many windows are read at once.
+const WINDOWS_AT_ONCE: usize = 64;
+
+/// Held-out text, read once.
+#[derive(Clone, Debug)]
+pub struct HeldOut<'a> {
+    lm: &'a CharLm,
+    layer: usize,
+    windows: Windows,
+    normalization: &'a Normalization,
+    batches: Vec<ReadBatch>,
+    /// The rows that count, scaled: `[rows, d_model]`, in the order of the text.
+    pub rows: Vec<f32>,
+    /// Cross-entropies of the language model without and with its layer ablated.
+    pub reference: Reference,
+}
+
+/// Cross-entropies in nats per character that counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reference {
+    /// Untouched.
+    pub clean: f64,
+    /// With 0 in place of each row.
+    pub zero: f64,
+    /// With the mean of the training rows in place of each row.
+    pub mean: f64,
+}
+
+#[derive(Clone, Debug)]
+struct ReadBatch {
+    targets: Vec<u32>,
+    /// `[windows, block_size, d_model]`.
+    stream: Tensor<3>,
+}
+
+/// Active features of all held-out rows, in the order of the text: `[rows, k]` each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ActiveRows {
+    /// How many places a row has.
+    pub k: usize,
+    /// Which features.
+    pub features: Vec<u32>,
+    /// How strongly they fire; 0 is not active.
+    pub values: Vec<f32>,
+}
+
+/// How well an autoencoder did, and what was active.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// The numbers.
+    pub quality: Quality,
+    /// What was active where.
+    pub active: ActiveRows,
+}
+
+impl<'a> HeldOut<'a> {
+    /// Reads the beginning of the validation text, until `rows` rows count or it ends.
+    ///
+    /// # Errors
+    /// The user stops it.
+    pub fn read(
+        lm: &'a CharLm,
+        layer: usize,
+        text: &[u32],
+        windows: Windows,
+        rows: usize,
+        normalization: &'a Normalization,
+    ) -> Result<Self> {
+        let mut starts = windows.starts(text.len());
+        starts.truncate(rows.div_ceil(windows.counted(0).len()).max(1));
+        let mut held_out = Self {
+            lm,
+            layer,
+            windows,
+            normalization,
+            batches: vec![],
+            rows: vec![],
+            reference: Reference::default(),
+        };
+        for starts in starts.chunks(WINDOWS_AT_ONCE) {
+            interrupt::check()?;
+            let batch = Batch::of(text, starts, windows.block_size);
+            let stream = read(lm, layer, &batch);
+            let scaled = normalization.apply(counted(stream.clone(), windows));
+            held_out.rows.extend(to_vec(scaled));
+            held_out.batches.push(ReadBatch { targets: batch.targets, stream });
+        }
+        held_out.reference = Reference {
+            clean: held_out.cross_entropy(&mut |rows| rows)?,
+            zero: held_out.cross_entropy(&mut |rows| rows.zeros_like())?,
+            // The mean is 0 once scaled.
+            mean: held_out.cross_entropy(&mut |rows| normalization.undo(rows.zeros_like()))?,
+        };
+        Ok(held_out)
+    }
+
+    /// How many rows count.
+    pub fn count(&self) -> usize {
+        self.rows.len() / self.normalization.mean.len()
+    }
+
+    /// Measures how well `rebuild` gives back scaled rows `[rows, d_model]`. What belongs to a code
+    /// (`l0`, `dead_share`) stays 0.
+    ///
+    /// # Errors
+    /// The user stops it.
+    pub fn measure(&self, rebuild: &mut dyn FnMut(Tensor<2>) -> Tensor<2>) -> Result<Quality> {
+        let mut reconstruction = Vec::with_capacity(self.rows.len());
+        let ce_spliced = self.cross_entropy(&mut |rows| {
+            let rebuilt = rebuild(self.normalization.apply(rows));
+            reconstruction.extend(to_vec(rebuilt.clone()));
+            self.normalization.undo(rebuilt)
+        })?;
+        let Reference { clean, zero, mean } = self.reference;
+        Ok(Quality {
+            mse: measures::mse(&self.rows, &reconstruction),
+            fvu: measures::fvu(&self.rows, &reconstruction, self.normalization.mean.len()),
+            ce_spliced,
+            ce_recovered_zero: measures::ce_recovered(clean, ce_spliced, zero),
+            ce_recovered_mean: measures::ce_recovered(clean, ce_spliced, mean),
+            ..Quality::default()
+        })
+    }
+
+    /// Measures an autoencoder.
+    ///
+    /// # Errors
+    /// The user stops it.
+    pub fn evaluate(&self, model: &Csae, limits: Limits) -> Result<Evaluated> {
+        let mut active = ActiveRows { k: limits.sparsity_k, ..ActiveRows::default() };
+        let quality = self.measure(&mut |rows| {
+            let output = model.forward(rows, limits);
+            active.add(output.active);
+            output.reconstruction
+        })?;
+        let [n_features, _] = model.decoder.val().dims();
+        let counts = active.counts();
+        let quality = Quality {
+            l0: counts.iter().sum::<usize>() as f64 / counts.len() as f64,
+            l0_max: counts.iter().copied().max().unwrap_or(0) as f64,
+            dead_share: active.dead_share(n_features),
+            ..quality
+        };
+        Ok(Evaluated { quality, active })
+    }
+
+    /// The mean loss over all characters that count, with `replace` applied to their rows.
+    fn cross_entropy(&self, replace: &mut dyn FnMut(Tensor<2>) -> Tensor<2>) -> Result<f64> {
+        let range = self.windows.counted(0);
+        let (mut sum, mut count) = (0.0, 0);
+        for batch in &self.batches {
+            interrupt::check()?;
+            let [windows, length, d_model] = batch.stream.dims();
+            let rows = replace(counted(batch.stream.clone(), self.windows));
+            let rows = rows.reshape([windows, range.len(), d_model]);
+            let context = batch.stream.clone().narrow(1, 0, range.start);
+            let logits = self.lm.logits_from(Tensor::cat(vec![context, rows], 1), self.layer);
+            let losses = losses(logits, &batch.targets).reshape([windows, length]).narrow(
+                1,
+                range.start,
+                range.len(),
+            );
+            let losses = to_vec(losses);
+            sum += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+            count += losses.len();
+        }
+        Ok(sum / count as f64)
+    }
+}
+
+impl ActiveRows {
+    fn add(&mut self, active: TopK) {
+        let indices = active.indices.into_data().convert::<i32>();
+        let indices = indices.try_into_vec::<i32>().expect("the data was just made i32");
+        self.features.extend(indices.iter().map(|index| *index as u32));
+        self.values.extend(to_vec(active.values));
+    }
+
+    /// How many features are active in each row.
+    fn counts(&self) -> Vec<usize> {
+        let active = |row: &[f32]| row.iter().filter(|value| **value > 0.0).count();
+        self.values.chunks_exact(self.k).map(active).collect()
+    }
+
+    fn dead_share(&self, n_features: usize) -> f64 {
+        let mut fired = vec![false; n_features];
+        for (feature, value) in self.features.iter().zip(&self.values) {
+            fired[*feature as usize] |= *value > 0.0;
+        }
+        fired.iter().filter(|fired| !**fired).count() as f64 / n_features as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::{CharLmConfig, CsaeConfig};
+
+    fn lm() -> CharLm {
+        let lm = CharLmConfig::new(5)
+            .with_n_layers(2)
+            .with_n_heads(2)
+            .with_d_model(8)
+            .with_block_size(8)
+            .init(4, &Device::flex());
+        // Larger weights, so that an ablation makes a difference.
+        let mut weights = shared::weights::of(&lm);
+        for weight in weights.values_mut().filter(|weight| weight.shape.len() == 2) {
+            weight.values.iter_mut().for_each(|value| *value *= 20.0);
+        }
+        shared::weights::load(lm, &weights).unwrap()
+    }
+
+    fn text() -> Vec<u32> {
+        (0..300).map(|i| (i * i / 3 % 5) as u32).collect()
+    }
+
+    fn normalization() -> Normalization {
+        Normalization { mean: vec![0.1; 8], scale: 0.8 }
+    }
+
+    #[test]
+    fn rows_given_back_recover_everything_and_ablations_nothing() {
+        let (lm, normalization) = (lm(), normalization());
+        let windows = Windows { block_size: 8 };
+        let held_out = HeldOut::read(&lm, 1, &text(), windows, 120, &normalization).unwrap();
+
+        let perfect = held_out.measure(&mut |rows| rows).unwrap();
+        let mean = held_out.measure(&mut |rows| rows.zeros_like()).unwrap();
+
+        assert_eq!(held_out.count(), 120);
+        assert!(perfect.fvu < 1e-10, "{perfect:?}");
+        assert!((perfect.ce_recovered_zero - 1.0).abs() < 1e-3, "{perfect:?}");
+        assert!(mean.ce_recovered_mean.abs() < 1e-6, "{mean:?}");
+        let Reference { clean, zero, .. } = held_out.reference;
+        assert!((clean - zero).abs() > 1e-3);
+    }
+
+    #[test]
+    fn only_active_features_are_counted() {
+        let (lm, normalization) = (lm(), normalization());
+        let windows = Windows { block_size: 8 };
+        let held_out = HeldOut::read(&lm, 1, &text(), windows, 64, &normalization).unwrap();
+        let config = CsaeConfig::new(8).with_n_features(16).with_sparsity_k(12);
+        let model = config.init(1, &Device::flex());
+
+        let Evaluated { quality, active } = held_out.evaluate(&model, config.limits()).unwrap();
+
+        // About half of 16 random directions point towards a row, so 12 places are not all used.
+        assert!(quality.l0 < 12.0 && quality.l0 > 4.0, "{quality:?}");
+        assert!(quality.l0_max <= 12.0);
+        assert_eq!(active.values.len(), 64 * 12);
+    }
+}

@@ -1,0 +1,194 @@
+//! What is known of each feature: how often and how strongly it fires, where, and what it says.
+
+use burn::prelude::*;
+use shared::report::{Example, FeatureStats, Histogram};
+use shared::weights::to_vec;
+use shared::{CharLm, Csae, Vocab};
+
+use super::evaluation::ActiveRows;
+
+/// How many bins a histogram has.
+const BINS: usize = 20;
+/// How many examples a feature has.
+const EXAMPLES: usize = 12;
+/// How much of the text an example shows before and after its place.
+const CONTEXT: (usize, usize) = (28, 11);
+/// How far apart two examples are at least.
+const APART: usize = 8;
+/// How many characters a feature raises and lowers.
+const CHARACTERS: usize = 8;
+
+/// The text of the held-out rows: row `r` is the character at `first + r`.
+#[derive(Clone, Copy, Debug)]
+pub struct RowText<'a> {
+    /// The ids of the whole text.
+    pub ids: &'a [u32],
+    /// Where the first row is.
+    pub first: usize,
+    /// The characters.
+    pub vocab: &'a Vocab,
+}
+
+/// Statistics of every feature of `model` over the held-out rows.
+pub fn statistics(
+    model: &Csae,
+    scale: f32,
+    lm: &CharLm,
+    active: &ActiveRows,
+    text: RowText,
+) -> Vec<FeatureStats> {
+    let [n_features, _] = model.decoder.val().dims();
+    let effects = on_characters(model, scale, lm);
+    let vocab_size = text.vocab.len();
+    firings(active, n_features)
+        .into_iter()
+        .enumerate()
+        .map(|(feature, firings)| {
+            let rows = active.values.len() / active.k;
+            let effects = &effects[feature * vocab_size..(feature + 1) * vocab_size];
+            let (raises, lowers) = strongest(effects, text.vocab);
+            let stats = of_firings(&firings, rows);
+            FeatureStats { raises, lowers, examples: examples(&firings, text), ..stats }
+        })
+        .collect()
+}
+
+/// A row in which a feature is active, and how strongly.
+type Firing = (usize, f32);
+
+/// The firings of each feature, in the order of the rows.
+fn firings(active: &ActiveRows, n_features: usize) -> Vec<Vec<Firing>> {
+    let mut firings = vec![vec![]; n_features];
+    for (place, (feature, value)) in active.features.iter().zip(&active.values).enumerate() {
+        if *value > 0.0 {
+            firings[*feature as usize].push((place / active.k, *value));
+        }
+    }
+    firings
+}
+
+fn of_firings(firings: &[Firing], rows: usize) -> FeatureStats {
+    let values = || firings.iter().map(|(_, value)| f64::from(*value));
+    let max = values().fold(0.0, f64::max);
+    let mut counts = vec![0; BINS];
+    for value in values() {
+        let bin = (value / max * BINS as f64) as usize;
+        counts[bin.min(BINS - 1)] += 1;
+    }
+    FeatureStats {
+        density: firings.len() as f64 / rows as f64,
+        mean_active: values().sum::<f64>() / firings.len().max(1) as f64,
+        max,
+        histogram: Histogram { high: max, counts },
+        ..FeatureStats::default()
+    }
+}
+
+/// The strongest firings that are not close to a stronger one, with the text around them.
+fn examples(firings: &[Firing], text: RowText) -> Vec<Example> {
+    let mut order: Vec<&Firing> = firings.iter().collect();
+    order.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+    let mut chosen: Vec<usize> = vec![];
+    for (row, _) in order {
+        if chosen.len() == EXAMPLES {
+            break;
+        }
+        if chosen.iter().all(|other| row.abs_diff(*other) >= APART) {
+            chosen.push(*row);
+        }
+    }
+    chosen.into_iter().map(|row| example(row, firings, text)).collect()
+}
+
+fn example(row: usize, firings: &[Firing], text: RowText) -> Example {
+    let place = text.first + row;
+    let from = place.saturating_sub(CONTEXT.0);
+    let to = (place + CONTEXT.1 + 1).min(text.ids.len());
+    let value = |place: usize| {
+        let row = place.checked_sub(text.first)?;
+        let found = firings.binary_search_by_key(&row, |(row, _)| *row).ok()?;
+        Some((firings[found].1 * 1000.0).round() / 1000.0)
+    };
+    Example {
+        text: text.vocab.decode(&text.ids[from..to]),
+        at: place - from,
+        values: (from..to).map(|place| value(place).unwrap_or(0.0)).collect(),
+    }
+}
+
+/// What each feature adds to each character's logit at strength 1 by the direct path, less the
+/// mean over characters: `[n_features * vocab_size]`. The final norm's division, which depends on
+/// the rest of the row, is left out.
+fn on_characters(model: &Csae, scale: f32, lm: &CharLm) -> Vec<f32> {
+    let directions = model.decoder.val() * lm.final_norm.gamma.val().unsqueeze() / scale;
+    let effects: Tensor<2> = directions.matmul(lm.token_embedding.val().transpose());
+    to_vec(effects.clone() - effects.mean_dim(1))
+}
+
+/// The characters that are raised most and lowered most.
+fn strongest(effects: &[f32], vocab: &Vocab) -> (Vec<(char, f64)>, Vec<(char, f64)>) {
+    let mut order: Vec<(char, f64)> = effects
+        .iter()
+        .enumerate()
+        .filter_map(|(id, effect)| {
+            Some((vocab.char(id)?, (f64::from(*effect) * 1e4).round() / 1e4))
+        })
+        .collect();
+    order.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+    let count = CHARACTERS.min(order.len() / 2);
+    let raises = order[..count].to_vec();
+    let lowers = order.iter().rev().take(count).copied().collect();
+    (raises, lowers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(vocab: &Vocab) -> (Vec<u32>, usize) {
+        (vocab.encode("abcabcabcabcabcabcabcabc").unwrap(), 4)
+    }
+
+    #[test]
+    fn density_counts_only_rows_that_fire() {
+        // Four rows of two places; feature 1 fires in two of them.
+        let active = ActiveRows {
+            k: 2,
+            features: vec![1, 0, 0, 1, 1, 2, 2, 0],
+            values: vec![4.0, 1.0, 1.0, 0.0, 2.0, 0.5, 0.0, 0.0],
+        };
+
+        let firings = firings(&active, 4);
+        let stats = of_firings(&firings[1], 4);
+
+        assert_eq!(firings[1], [(0, 4.0), (2, 2.0)]);
+        assert_eq!((stats.density, stats.mean_active, stats.max), (0.5, 3.0, 4.0));
+        assert_eq!(stats.histogram.counts.iter().sum::<u64>(), 2);
+        assert_eq!(stats.histogram.counts[10], 1);
+        assert_eq!(of_firings(&firings[3], 4).density, 0.0);
+    }
+
+    #[test]
+    fn examples_are_the_strongest_places_apart_from_one_another() {
+        let vocab = Vocab::of("abc");
+        let (ids, first) = text(&vocab);
+        let text = RowText { ids: &ids, first, vocab: &vocab };
+
+        let found = examples(&[(0, 1.0), (1, 3.0), (12, 2.0)], text);
+
+        assert_eq!(found.len(), 2);
+        let strongest = &found[0];
+        assert_eq!(strongest.text.chars().nth(strongest.at), Some('c')); // the character at 5
+        assert_eq!(strongest.values[strongest.at], 3.0);
+        assert_eq!(strongest.values[strongest.at - 1], 1.0);
+        assert_eq!(found[1].values[found[1].at], 2.0);
+    }
+
+    #[test]
+    fn raised_and_lowered_characters_stand_in_order() {
+        let (raises, lowers) = strongest(&[0.5, -2.0, 1.0, 0.0], &Vocab::of("abcd"));
+
+        assert_eq!(raises, [('c', 1.0), ('a', 0.5)]);
+        assert_eq!(lowers, [('b', -2.0), ('d', 0.0)]);
+    }
+}

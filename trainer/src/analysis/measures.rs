@@ -1,0 +1,80 @@
+//! How well a reconstruction explains rows: each measure a pure function.
+//!
+//! Sums run in `f64` over all held-out rows at once, so that no value depends on how the rows were
+//! split into batches.
+
+/// Mean squared error per dimension: `sum |x - x_hat|^2 / (rows * d_model)`.
+pub fn mse(rows: &[f32], reconstruction: &[f32]) -> f64 {
+    squared_error(rows, reconstruction) / rows.len() as f64
+}
+
+/// Fraction of variance unexplained: `sum |x - x_hat|^2 / sum |x - mean|^2` over all rows, with
+/// the mean of these rows. Predicting the mean gives 1; a constant error counts.
+pub fn fvu(rows: &[f32], reconstruction: &[f32], d_model: usize) -> f64 {
+    squared_error(rows, reconstruction) / variation(rows, d_model)
+}
+
+/// Share of what an ablation costs that a reconstruction recovers:
+/// `(CE_ablated - CE_spliced) / (CE_ablated - CE_clean)`, from means over all characters
+/// (SAELens, evals.py).
+pub fn ce_recovered(clean: f64, spliced: f64, ablated: f64) -> f64 {
+    (ablated - spliced) / (ablated - clean)
+}
+
+fn squared_error(rows: &[f32], reconstruction: &[f32]) -> f64 {
+    let pairs = rows.iter().zip(reconstruction);
+    pairs.map(|(one, other)| (f64::from(*one) - f64::from(*other)).powi(2)).sum()
+}
+
+fn variation(rows: &[f32], d_model: usize) -> f64 {
+    let count = (rows.len() / d_model) as f64;
+    let mut mean = vec![0.0; d_model];
+    for row in rows.chunks_exact(d_model) {
+        mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += f64::from(*value) / count);
+    }
+    let square = |row: &[f32]| -> f64 {
+        row.iter().zip(&mean).map(|(value, mean)| (f64::from(*value) - mean).powi(2)).sum()
+    };
+    rows.chunks_exact(d_model).map(square).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three rows of two; their mean is (2, 20), their variation 2 + 200.
+    const ROWS: [f32; 6] = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
+
+    #[test]
+    fn errors_of_one_give_a_mean_squared_error_of_one() {
+        assert_eq!(mse(&ROWS, &ROWS.map(|value| value + 1.0)), 1.0);
+        assert_eq!(mse(&ROWS, &ROWS), 0.0);
+    }
+
+    #[test]
+    fn predicting_the_mean_leaves_all_variance_unexplained() {
+        assert_eq!(fvu(&ROWS, &[2.0, 20.0, 2.0, 20.0, 2.0, 20.0], 2), 1.0);
+    }
+
+    #[test]
+    fn a_constant_error_counts() {
+        let shifted = ROWS.map(|value| value + 1.0);
+
+        assert!((fvu(&ROWS, &shifted, 2) - 6.0 / 202.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_large_mean_does_not_drown_the_variance() {
+        let rows = ROWS.map(|value| value + 100_000.0);
+        let shifted = rows.map(|value| value + 1.0);
+
+        assert!((fvu(&rows, &shifted, 2) - 6.0 / 202.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_perfect_reconstruction_recovers_all_and_an_ablation_nothing() {
+        assert_eq!(ce_recovered(1.9, 1.9, 6.6), 1.0);
+        assert_eq!(ce_recovered(1.9, 6.6, 6.6), 0.0);
+        assert!((ce_recovered(2.0, 2.5, 4.0) - 0.75).abs() < 1e-12);
+    }
+}

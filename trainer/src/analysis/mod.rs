@@ -1,0 +1,5 @@
+//! From what models give to what one can say about them. Pure but for the forward passes.
+
+pub mod evaluation;
+pub mod features;
+pub mod measures;

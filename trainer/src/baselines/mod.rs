@@ -1,0 +1,3 @@
+//! What one would use instead: fit on rows, rebuild rows. Knows no autodiff.
+
+pub mod pca;

@@ -1,0 +1,113 @@
+//! Principal component analysis: the best linear code with as many numbers as an autoencoder uses.
+
+use anyhow::{Result, anyhow};
+use burn::prelude::*;
+use faer::{Mat, Side};
+use shared::TopK;
+use shared::weights::to_vec;
+
+/// How many rows go into one product of the Gram matrix.
+const ROWS_AT_ONCE: usize = 8_192;
+
+/// The principal components of rows whose mean is 0.
+#[derive(Clone, Debug)]
+pub struct Pca {
+    /// One component in each column, the one with the largest variance first:
+    /// `[d_model, d_model]`.
+    components: Tensor<2>,
+}
+
+impl Pca {
+    /// Fits `rows`, of shape `[rows, d_model]` and mean 0: Gram matrix, then eigenvectors.
+    ///
+    /// # Errors
+    /// The rows have no eigenvectors, as when a value is not a number.
+    pub fn fit(rows: &Tensor<2>) -> Result<Self> {
+        let [_, d_model] = rows.dims();
+        let mut gram = Mat::<f64>::zeros(d_model, d_model);
+        for block in rows.clone().split(ROWS_AT_ONCE, 0) {
+            let product = to_vec(block.clone().transpose().matmul(block));
+            for (place, value) in product.iter().enumerate() {
+                gram[(place / d_model, place % d_model)] += f64::from(*value);
+            }
+        }
+        let eigen = gram
+            .self_adjoint_eigen(Side::Lower)
+            .map_err(|error| anyhow!("PCA: the activations have no eigenvectors: {error:?}"))?;
+        let vectors = eigen.U(); // the largest eigenvalue last
+        let mut components = Vec::with_capacity(d_model * d_model);
+        for row in 0..d_model {
+            components.extend((0..d_model).rev().map(|column| vectors[(row, column)] as f32));
+        }
+        let data = TensorData::new(components, [d_model, d_model]);
+        Ok(Self { components: Tensor::from_data(data, &rows.device()) })
+    }
+
+    /// Rebuilds rows from the first `k` components.
+    pub fn first(&self, rows: Tensor<2>, k: usize) -> Tensor<2> {
+        let first = self.components.clone().narrow(1, 0, k);
+        rows.matmul(first.clone()).matmul(first.transpose())
+    }
+
+    /// Rebuilds each row from those `k` components that are largest in it.
+    pub fn largest(&self, rows: Tensor<2>, k: usize) -> Tensor<2> {
+        let [_, d_model] = self.components.dims();
+        let code = rows.matmul(self.components.clone());
+        let chosen = TopK::select(code.clone().abs(), k).indices;
+        let values = code.gather(1, chosen.clone());
+        let kept = TopK { values, indices: chosen }.into_dense(d_model);
+        kept.matmul(self.components.clone().transpose())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::random;
+
+    /// Rows that vary 8, 4, 2 and 1 times as much along the axes of a turned frame.
+    fn rows() -> Tensor<2> {
+        let mut values = random::normal(&mut random::stream(1, "rows"), 4 * 500, 1.0);
+        for row in values.chunks_exact_mut(4) {
+            row.iter_mut().zip([8.0, 4.0, 2.0, 1.0]).for_each(|(value, spread)| *value *= spread);
+            (row[0], row[1]) = (0.6 * row[0] - 0.8 * row[1], 0.8 * row[0] + 0.6 * row[1]);
+        }
+        Tensor::from_data(TensorData::new(values, [500, 4]), &Device::flex())
+    }
+
+    fn error(rows: &Tensor<2>, rebuilt: Tensor<2>) -> f32 {
+        (rows.clone() - rebuilt).square().mean().into_scalar()
+    }
+
+    #[test]
+    fn components_are_orthonormal() {
+        let components = Pca::fit(&rows()).unwrap().components;
+
+        let product = components.clone().transpose().matmul(components);
+
+        let difference = (product - Tensor::eye(4, &Device::flex())).abs().max();
+        assert!(difference.into_scalar::<f32>() < 1e-5);
+    }
+
+    #[test]
+    fn the_first_component_is_the_direction_that_varies_most() {
+        let pca = Pca::fit(&rows()).unwrap();
+
+        let first = to_vec(pca.components.narrow(1, 0, 1));
+
+        let along = (0.6 * first[0] + 0.8 * first[1]).abs();
+        assert!(along > 0.99, "{first:?}");
+    }
+
+    #[test]
+    fn more_components_leave_less_and_the_largest_less_than_the_first() {
+        let rows = rows();
+        let pca = Pca::fit(&rows).unwrap();
+
+        let errors: Vec<f32> = (1..=4).map(|k| error(&rows, pca.first(rows.clone(), k))).collect();
+
+        assert!(errors.windows(2).all(|pair| pair[1] < pair[0]), "{errors:?}");
+        assert!(errors[3] < 1e-8);
+        assert!(error(&rows, pca.largest(rows.clone(), 2)) < errors[1]);
+    }
+}

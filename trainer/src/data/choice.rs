@@ -1,0 +1,95 @@
+//! Which text a run reads: the real one where it can be had, else a generated language.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::{Corpus, DataError, DataSettings, PublishedText, arithmetic, downloader, find};
+use crate::complaint::Complaint;
+use crate::console::Console;
+use crate::plan::{Profile, ProfileName};
+use crate::settings::Settings;
+
+/// Of the generated language.
+const SEED: u64 = 1;
+
+/// The text for a run of this size, and what was left out and why, by data set.
+///
+/// # Errors
+/// The text that the user gave cannot be used.
+pub fn corpus_for(
+    profile: &Profile,
+    settings: &Settings,
+    cache: &Path,
+    console: &Console,
+) -> Result<(Corpus, Vec<(String, String)>)> {
+    let published = PublishedText::shakespeare_char();
+    let places = DataSettings {
+        given: settings.data.clone(),
+        beside: "data".into(),
+        cache: cache.join("data"),
+        agent: downloader(),
+    };
+    match find(&published, &places, &mut |text| console.say(text)) {
+        Ok(found) => {
+            let origin = found.path.display().to_string();
+            if let Some(note) = &found.note {
+                console.say(note);
+            }
+            let corpus = corpus(profile, &published.name, &found.text, &origin)?;
+            Ok((corpus, vec![]))
+        }
+        Err(DataError::Missing(missing)) => {
+            console.say(&missing.to_string());
+            console.say("going on with a generated language, arithmetic");
+            let lines = if profile.name == ProfileName::Smoke { 2_000 } else { 100_000 };
+            let text = arithmetic::text(lines, SEED);
+            let corpus = corpus(profile, "arithmetic", &text, "arithmetic, generated")?;
+            Ok((corpus, vec![(missing.name, missing.reason)]))
+        }
+        Err(unusable) => Err(Complaint::usage(unusable.to_string()).into()),
+    }
+}
+
+fn corpus(profile: &Profile, name: &str, text: &str, origin: &str) -> Result<Corpus, Complaint> {
+    let limit = profile.text_limit.unwrap_or(usize::MAX);
+    let end = text.char_indices().nth(limit).map_or(text.len(), |(place, _)| place);
+    let minimum = Corpus::minimum_characters(profile.lm.block_size);
+    Corpus::from_text(name, &text[..end], origin, minimum)
+        .map_err(|error| Complaint::usage(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_text(text: &[u8]) -> Result<(Corpus, Vec<(String, String)>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shakespeare_char/input.txt");
+        crate::files::write_whole(&file, text).unwrap();
+        let settings = Settings { data: Some(folder.path().into()), ..Settings::default() };
+        let profile = Profile::named(ProfileName::Smoke);
+        corpus_for(&profile, &settings, folder.path(), &Console::new())
+    }
+
+    #[test]
+    fn a_given_text_is_read_up_to_the_limit_of_the_profile() {
+        let text = "To be, or not to be. ".repeat(5_000);
+
+        let (corpus, left_out) = with_text(text.as_bytes()).unwrap();
+
+        assert_eq!(corpus.train.len() + corpus.validation.len(), 64_000);
+        assert!(left_out.is_empty());
+    }
+
+    #[test]
+    fn texts_that_cannot_be_used_are_refused_with_what_to_do() {
+        for text in [&b""[..], b"aaaaaaaaaaaaaaaa", b"too short", b"\xff\xfe not UTF-8"] {
+            let error = with_text(text).unwrap_err();
+            let complaint = error.downcast_ref::<Complaint>().unwrap();
+            assert_eq!(complaint.code(), 2);
+            let text = complaint.to_string();
+            assert!(text.contains("input.txt") && text.contains("fix: "), "{text}");
+        }
+    }
+}

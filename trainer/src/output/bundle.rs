@@ -1,0 +1,43 @@
+//! The run's models as a bundle.
+
+use std::collections::BTreeMap;
+
+use shared::bundle::{AutoencoderInfo, Bundle, Manifest, SCHEMA};
+use shared::weights::{self, Precision, Weights};
+
+use crate::experiment::Experiment;
+use crate::results::Results;
+
+/// The language model and one model of each trial.
+pub fn of(experiment: &Experiment, results: &Results, precision: Precision) -> Bundle {
+    let mut all = Weights::new();
+    let mut put = |prefix: &str, part: Weights| {
+        all.extend(part.into_iter().map(|(name, weight)| (format!("{prefix}.{name}"), weight)));
+    };
+    put("lm", weights::of(&results.lm.model));
+    let mut autoencoders = BTreeMap::new();
+    let mut features = BTreeMap::new();
+    for export in &results.exports {
+        let mut part = weights::of(&export.model);
+        results.normalization.put_into(&mut part);
+        put(&export.name, part);
+        let info = AutoencoderInfo { config: export.config.clone(), quality: export.quality };
+        autoencoders.insert(export.name.clone(), info);
+        features.insert(export.name.clone(), export.features.clone());
+    }
+    Bundle {
+        manifest: Manifest {
+            schema: SCHEMA,
+            made_by: crate::version(),
+            dataset: experiment.corpus.name.clone(),
+            vocab: experiment.corpus.vocab.clone(),
+            lm: experiment.profile.lm.clone(),
+            layer: experiment.profile.layer,
+            precision,
+            autoencoders,
+            files: BTreeMap::new(),
+        },
+        weights: all,
+        features,
+    }
+}

@@ -1,0 +1,69 @@
+//! `final_info.json` as the AI-Scientist harness reads it.
+
+use serde_json::json;
+use shared::report::{DatasetInfo, FinalInfo, Quality};
+
+use crate::experiment::Experiment;
+use crate::results::{Results, TrainingResult};
+
+/// The results of a run in the harness's form, our measures beside its own four.
+pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
+    let mut info = DatasetInfo::default();
+    let losses = |split: &str| -> Vec<f64> {
+        results.lm.metrics.iter().filter_map(|metric| metric.values.get(split).copied()).collect()
+    };
+    let last = |values: Vec<f64>| values.last().copied().unwrap_or(f64::NAN);
+    let best = |values: Vec<f64>| values.into_iter().fold(f64::INFINITY, f64::min);
+    info.add("final_train_loss", &[last(losses("train"))]);
+    info.add("final_val_loss", &[last(losses("val"))]);
+    info.add("best_val_loss", &[best(losses("val"))]);
+    info.add("total_train_time", &[results.lm.seconds]);
+    info.add("avg_inference_tokens_per_second", &[results.lm.tokens_per_second]);
+    info.add("held_out_ce_clean", &[results.reference.clean]);
+    info.add("held_out_ce_zero_ablation", &[results.reference.zero]);
+    info.add("held_out_ce_mean_ablation", &[results.reference.mean]);
+    for method in &results.methods {
+        add_quality(&mut info, &method.name, &method.qualities);
+        info.final_info_dict.insert(format!("{}_setting", method.name), json!(method.setting));
+    }
+    add_trainings(&mut info, &results.trainings);
+    let extra = [
+        ("held_out_rows", json!(results.held_out_rows)),
+        ("left_out", json!(experiment.left_out.iter().cloned().collect::<Vec<_>>())),
+        ("data_sha256", json!(experiment.corpus.sha256)),
+        ("profile", json!(experiment.profile.name)),
+        ("device", json!(experiment.device.name)),
+        ("made_by", json!(crate::version())),
+    ];
+    info.final_info_dict.extend(extra.map(|(name, value)| (name.to_string(), value)));
+    [(experiment.corpus.name.clone(), info)].into()
+}
+
+fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
+    let fields: [(&str, fn(&Quality) -> f64); 8] = [
+        ("mse", |quality| quality.mse),
+        ("fvu", |quality| quality.fvu),
+        ("l0", |quality| quality.l0),
+        ("l0_max", |quality| quality.l0_max),
+        ("dead_share", |quality| quality.dead_share),
+        ("ce_spliced", |quality| quality.ce_spliced),
+        ("ce_recovered_zero", |quality| quality.ce_recovered_zero),
+        ("ce_recovered_mean", |quality| quality.ce_recovered_mean),
+    ];
+    for (field, value) in fields {
+        let values: Vec<f64> = qualities.iter().map(value).collect();
+        info.add(&format!("{name}_{field}"), &values);
+    }
+}
+
+/// Every learning rate by its own name, with the time of all trainings.
+fn add_trainings(info: &mut DatasetInfo, trainings: &[TrainingResult]) {
+    for training in trainings.iter().filter(|training| training.seed == 0) {
+        let name = format!("{}_lr_{}", training.trial, training.learning_rate);
+        info.add(&format!("{name}_fvu"), &[training.quality.fvu]);
+        info.add(&format!("{name}_selection_fvu"), &[training.selection_fvu]);
+        info.add(&format!("{name}_ce_recovered_zero"), &[training.quality.ce_recovered_zero]);
+    }
+    let seconds = trainings.iter().map(|training| training.seconds).sum();
+    info.add("autoencoders_train_time", &[seconds]);
+}

@@ -1,0 +1,41 @@
+//! From results to bytes, and from bytes to files: the only place that writes results.
+
+pub mod bundle;
+pub mod final_info;
+pub mod npy;
+pub mod plots;
+pub mod png;
+pub mod tables;
+
+use anyhow::Result;
+use shared::weights::Precision;
+
+use crate::experiment::Experiment;
+use crate::results::Results;
+use crate::run_folder::FINAL_INFO;
+
+/// Writes everything that a finished run holds, `final_info.json` last.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write(experiment: &Experiment, results: &Results, export: Precision) -> Result<()> {
+    let folder = &experiment.folder;
+    let info = final_info::of(experiment, results);
+    let bundle = bundle::of(experiment, results, export);
+    for (name, bytes) in bundle.to_files()? {
+        folder.write(&format!("export/{name}"), &bytes)?;
+    }
+    for (name, chart) in plots::all(results) {
+        let svg = chart.to_svg();
+        folder.write(&format!("plots/{name}.svg"), svg.as_bytes())?;
+        folder.write(&format!("plots/{name}.png"), &png::render(&svg, 1440)?)?;
+        folder.write(&format!("plots/{name}.csv"), chart.to_csv().as_bytes())?;
+    }
+    folder.write("all_results.npy", &npy::all_results(&experiment.corpus.name, results, &info)?)?;
+    folder.write("notes.txt", tables::notes(experiment, results).as_bytes())?;
+    folder.write("README.txt", tables::readme(experiment).as_bytes())?;
+    let mut bytes = serde_json::to_vec_pretty(&info)?;
+    bytes.push(b'\n');
+    folder.write(FINAL_INFO, &bytes)?;
+    folder.remove_checkpoints()
+}

@@ -1,0 +1,108 @@
+//! `all_results.npy`: a pickled dictionary in a numpy file, as `np.save` writes one.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::{Value, json};
+use shared::report::FinalInfo;
+
+use crate::results::Results;
+
+/// The harness's dictionary: the final results, and losses on the way.
+///
+/// # Errors
+/// A value cannot be pickled.
+pub fn all_results(dataset: &str, results: &Results, info: &FinalInfo) -> Result<Vec<u8>> {
+    let losses = |split: &str| -> Value {
+        let pair = |metric: &shared::report::Metric| {
+            Some(json!({"iter": metric.step, "loss": metric.values.get(split)?}))
+        };
+        results.lm.metrics.iter().filter_map(pair).collect()
+    };
+    let dict = info.get(dataset).map(|info| json!(info.final_info_dict)).unwrap_or_default();
+    let trainings: BTreeMap<String, Value> = results
+        .trainings
+        .iter()
+        .map(|training| {
+            let name = format!(
+                "{dataset}_{}_lr={}_seed={}",
+                training.trial, training.learning_rate, training.seed
+            );
+            (name, json!(training.metrics))
+        })
+        .collect();
+    let mut all = BTreeMap::from([
+        (format!("{dataset}_0_final_info"), dict),
+        (format!("{dataset}_0_train_info"), losses("train")),
+        (format!("{dataset}_0_val_info"), losses("val")),
+    ]);
+    all.extend(trainings);
+    object_array(&all)
+}
+
+/// A numpy file with an array of no dimensions that holds `value`: `np.load(f).item()` gives it.
+fn object_array(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    let mut header = "{'descr': '|O', 'fortran_order': False, 'shape': (), }".to_string();
+    // Magic, version, length and header fill a multiple of 64 bytes.
+    while (10 + header.len() + 1) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(pickled_array(&pickle_body(value)?));
+    Ok(bytes)
+}
+
+/// The operations that put `value` on a pickle machine's stack, without its frame.
+fn pickle_body(value: &impl Serialize) -> Result<Vec<u8>> {
+    let pickle = serde_pickle::to_vec(value, serde_pickle::SerOptions::new())?;
+    let body = pickle.strip_prefix(b"\x80\x03").and_then(|rest| rest.strip_suffix(b"."));
+    Ok(body.ok_or_else(|| anyhow::anyhow!("serde_pickle writes another protocol than 3"))?.to_vec())
+}
+
+/// numpy's own reduction of an array: `_reconstruct(ndarray, (0,), b'b')`, then its state
+/// `(1, (), dtype('O'), False, [value])`.
+fn pickled_array(value: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x80\x03".to_vec();
+    bytes.extend(b"cnumpy.core.multiarray\n_reconstruct\n");
+    bytes.extend(b"cnumpy\nndarray\n");
+    bytes.extend(b"K\x00\x85"); // (0,)
+    bytes.extend(b"C\x01b\x87R"); // b'b'; a tuple of three; call
+    bytes.extend(b"(K\x01)"); // mark, 1, ()
+    bytes.extend(b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x89\x88\x87R"); // dtype('O8', False, True)
+    // Its state: (3, '|', None, None, None, -1, -1, 63).
+    bytes.extend(b"(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb");
+    bytes.extend(b"\x89]"); // False, an empty list
+    bytes.extend(value);
+    bytes.extend(b"atb."); // append; a tuple back to the mark; build; stop
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_is_what_numpy_writes() {
+        let bytes = object_array(&json!({"a": 1})).unwrap();
+
+        assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
+        let length = u16::from_le_bytes([bytes[8], bytes[9]]) as usize;
+        assert_eq!((10 + length) % 64, 0);
+        assert_eq!(bytes[10 + length - 1], b'\n');
+        assert_eq!(&bytes[10 + length..][..2], b"\x80\x03");
+        assert_eq!(bytes.last(), Some(&b'.'));
+    }
+
+    #[test]
+    fn the_value_stands_in_the_pickle_as_it_is() {
+        let bytes = object_array(&json!({"loss": 1.5})).unwrap();
+
+        let text = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+        assert!(text(b"loss"));
+        assert!(text(&1.5_f64.to_be_bytes()));
+    }
+}

@@ -1,0 +1,129 @@
+//! The pictures of a run, each with the numbers behind it.
+
+use shared::plot::{Axis, Chart, Mark, Scale, Series};
+use shared::report::{Metric, Quality};
+
+use crate::results::{Method, Results};
+
+/// All charts of a run by name.
+pub fn all(results: &Results) -> Vec<(&'static str, Chart)> {
+    vec![
+        ("lm_loss", lm_loss(results)),
+        ("autoencoder_loss", autoencoder_loss(results)),
+        ("fvu", bars(results, "Unexplained variance", "FVU, lower is better", |q| q.fvu)),
+        (
+            "ce_recovered",
+            bars(results, "Loss added by the reconstruction", "nats per character", |q| {
+                q.ce_spliced
+            }),
+        ),
+        ("feature_density", density(results)),
+    ]
+}
+
+fn axis(label: &str, scale: Scale) -> Axis {
+    Axis { label: label.into(), scale }
+}
+
+fn lm_loss(results: &Results) -> Chart {
+    let series =
+        |split: &str, label: &str| curve(label, &results.lm.metrics, split, Mark::LinePoints);
+    Chart {
+        title: "Language model".into(),
+        subtitle: Some("mean over the same random windows of each part".into()),
+        x: axis("step", Scale::Linear),
+        y: axis("loss, nats per character", Scale::Linear),
+        series: vec![series("train", "training"), series("val", "validation")],
+    }
+}
+
+/// The mean squared error of the first seed at each trial's best learning rate.
+fn autoencoder_loss(results: &Results) -> Chart {
+    let best = |name: &str, rate: f64| {
+        let method = results.methods.iter().find(|method| method.name == name);
+        method.is_some_and(|method| method.setting == format!("lr={rate}"))
+    };
+    let series = results
+        .trainings
+        .iter()
+        .filter(|training| training.seed == 0 && best(&training.trial, training.learning_rate))
+        .map(|training| curve(&training.trial, &training.metrics, "mse", Mark::Line))
+        .collect();
+    Chart {
+        title: "Autoencoders".into(),
+        subtitle: Some("error on the batches they learn from".into()),
+        x: axis("step", Scale::Linear),
+        y: axis("mean squared error", Scale::Log10),
+        series,
+    }
+}
+
+fn curve(label: &str, metrics: &[Metric], value: &str, mark: Mark) -> Series {
+    let point = |metric: &Metric| Some((metric.step as f64, *metric.values.get(value)?));
+    Series {
+        label: label.into(),
+        mark,
+        points: metrics.iter().filter_map(point).collect(),
+        intervals: vec![],
+    }
+}
+
+/// One bar for each method, with the lowest and highest seed.
+fn bars(results: &Results, title: &str, label: &str, value: fn(&Quality) -> f64) -> Chart {
+    let clean = if label.starts_with("nats") { results.reference.clean } else { 0.0 };
+    let of = |method: &Method| -> Vec<f64> {
+        method.qualities.iter().map(|quality| value(quality) - clean).collect()
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let range = |values: &[f64]| {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        (values.len() > 1).then_some((low, high))
+    };
+    let values: Vec<Vec<f64>> = results.methods.iter().map(of).collect();
+    let names = results.methods.iter().map(|method| method.name.clone()).collect();
+    Chart {
+        title: title.into(),
+        subtitle: Some(format!(
+            "{} held-out rows; bars are means over seeds, whiskers the lowest and highest seed",
+            results.held_out_rows
+        )),
+        x: axis("", Scale::Categories(names)),
+        y: axis(label, Scale::Linear),
+        series: vec![Series {
+            label: title.into(),
+            mark: Mark::Bars,
+            points: values.iter().enumerate().map(|(i, v)| (i as f64, mean(v))).collect(),
+            intervals: values.iter().map(|v| range(v)).collect(),
+        }],
+    }
+}
+
+/// How many features fire how often, in bins of half a decade.
+fn density(results: &Results) -> Chart {
+    let series = results
+        .exports
+        .iter()
+        .map(|export| {
+            let mut counts = [0.0; 11];
+            for feature in export.features.iter().filter(|feature| feature.density > 0.0) {
+                let bin = ((feature.density.log10() + 5.0) * 2.0).floor().clamp(0.0, 10.0);
+                counts[bin as usize] += 1.0;
+            }
+            let middle = |bin: usize| -5.0 + (bin as f64 + 0.5) / 2.0;
+            Series {
+                label: export.name.clone(),
+                mark: Mark::LinePoints,
+                points: counts.iter().enumerate().map(|(bin, n)| (middle(bin), *n)).collect(),
+                intervals: vec![],
+            }
+        })
+        .collect();
+    Chart {
+        title: "How often features fire".into(),
+        subtitle: Some("features that never fire are left out".into()),
+        x: axis("log10 of the share of rows", Scale::Linear),
+        y: axis("features", Scale::Linear),
+        series,
+    }
+}

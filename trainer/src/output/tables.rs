@@ -1,0 +1,135 @@
+//! What a person reads: the summary on standard output, `notes.txt`, `README.txt`.
+
+use std::fmt::Write;
+
+use shared::report::Quality;
+
+use crate::experiment::Experiment;
+use crate::results::{Method, Results};
+
+/// The table at the end of a run.
+pub fn summary(results: &Results) -> String {
+    let mut text = format!(
+        "{:<12} {:<22} {:>6} {:>18} {:>18} {:>7} {:>7}  {:>16}",
+        "method", "setting", "L0", "MSE", "FVU", "dead", "CE", "CE recovered"
+    );
+    for method in &results.methods {
+        let _ = write!(
+            text,
+            "\n{:<12} {:<22} {:>6.1} {:>18} {:>18} {:>6.1}% {:>7.4}  {:>16}",
+            method.name,
+            method.setting,
+            mean(method, |quality| quality.l0),
+            spread(method, |quality| quality.mse),
+            spread(method, |quality| quality.fvu),
+            100.0 * mean(method, |quality| quality.dead_share),
+            mean(method, |quality| quality.ce_spliced),
+            spread(method, |quality| quality.ce_recovered_zero),
+        );
+    }
+    text
+}
+
+/// `notes.txt`: what was done, with which result.
+pub fn notes(experiment: &Experiment, results: &Results) -> String {
+    let profile = &experiment.profile;
+    let lm = &results.lm;
+    let last = |split: &str| {
+        lm.metrics.last().and_then(|metric| metric.values.get(split)).copied().unwrap_or(f64::NAN)
+    };
+    let mut text = format!(
+        "{}: {}\n\n{} on {}, profile {:?}.\n\n",
+        experiment.plan.name,
+        experiment.plan.question,
+        crate::version(),
+        experiment.device.name,
+        profile.name
+    );
+    for (name, reason) in &experiment.left_out {
+        let _ = writeln!(text, "Left out: {name}, because {reason}.");
+    }
+    let _ = write!(
+        text,
+        "Language model: {} layers, {} heads, width {}, block {}, trained {} steps on {} ({} \
+         characters, SHA-256 {}).\nLoss after training: {:.4} on training text, {:.4} on validation \
+         text (nats per character).\n\nActivations: residual stream after block {}, {} rows to train \
+         on, {} to choose learning rates on, {} held out.\nCross-entropy on the held-out text: {:.4} \
+         clean, {:.4} with the rows set to 0, {:.4} with their mean.\n\n{}\n\n",
+        profile.lm.n_layers,
+        profile.lm.n_heads,
+        profile.lm.d_model,
+        profile.lm.block_size,
+        profile.lm_training.iterations,
+        experiment.corpus.name,
+        experiment.corpus.train.len() + experiment.corpus.validation.len(),
+        &experiment.corpus.sha256[..12],
+        last("train"),
+        last("val"),
+        profile.layer,
+        profile.rows,
+        profile.selection_rows,
+        results.held_out_rows,
+        results.reference.clean,
+        results.reference.zero,
+        results.reference.mean,
+        summary(results),
+    );
+    text.push_str(
+        "Values are means over seeds, +- is the standard error. MSE is per dimension of the scaled \
+         activations, whose mean square is 1.\nOnly the second half of each window is replaced by \
+         reconstructions; the first half is context.\nLearning rates were chosen by the FVU on rows of \
+         the training text (column selection).\n\n",
+    );
+    let _ = writeln!(
+        text,
+        "{:<12} {:>8} {:>5} {:>10} {:>10} {:>13}",
+        "training", "lr", "seed", "selection", "FVU", "CE recovered"
+    );
+    for training in &results.trainings {
+        let _ = writeln!(
+            text,
+            "{:<12} {:>8} {:>5} {:>10.5} {:>10.5} {:>13.5}",
+            training.trial,
+            training.learning_rate,
+            training.seed,
+            training.selection_fvu,
+            training.quality.fvu,
+            training.quality.ce_recovered_zero
+        );
+    }
+    let _ = write!(text, "\nWhat the language model writes:\n\n{}\n", lm.sample);
+    text
+}
+
+/// `README.txt`: what lies in the folder.
+pub fn readme(experiment: &Experiment) -> String {
+    format!(
+        "The results of {} ({}).\n\n\
+         notes.txt         what was done, with which result: begin here\n\
+         plots/            pictures (SVG, PNG) and the numbers behind them (CSV)\n\
+         final_info.json   the results by data set, in the form of the AI-Scientist harness\n\
+         all_results.npy   the same with losses on the way: np.load(f, allow_pickle=True).item()\n\
+         metrics.jsonl     every loss term on the way, one line each\n\
+         config.json       all settings; the same settings on the same machine give the same bytes\n\
+         export/           the models as a bundle: bundle.json, weights.safetensors, features.json\n\
+         log.txt           what was said, with times\n\n\
+         Trained language models and recorded activations are kept in {} for the next run.\n",
+        experiment.plan.name,
+        experiment.plan.question,
+        experiment.cache.folder.display()
+    )
+}
+
+fn mean(method: &Method, value: fn(&Quality) -> f64) -> f64 {
+    method.qualities.iter().map(value).sum::<f64>() / method.qualities.len() as f64
+}
+
+/// Mean and standard error over seeds, or the one value there is.
+fn spread(method: &Method, value: fn(&Quality) -> f64) -> String {
+    let (mean, count) = (mean(method, value), method.qualities.len() as f64);
+    if count < 2.0 {
+        return format!("{mean:.5}");
+    }
+    let squares: f64 = method.qualities.iter().map(|q| (value(q) - mean).powi(2)).sum();
+    format!("{mean:.5} +- {:.5}", (squares / (count - 1.0) / count).sqrt())
+}

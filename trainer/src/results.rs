@@ -1,0 +1,248 @@
+//! What a run measured, all of it on held-out text.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use burn::tensor::activation::softmax;
+use rand::RngExt;
+use shared::bundle::Normalization;
+use shared::random;
+use shared::report::{FeatureStats, Metric, Quality};
+use shared::weights::to_vec;
+use shared::{CharLm, Csae, CsaeConfig};
+
+use crate::analysis::evaluation::{HeldOut, Reference};
+use crate::analysis::features::{self, RowText};
+use crate::baselines::pca::Pca;
+use crate::experiment::{Experiment, Rows, SEED, TrialResult};
+use crate::train::lm::{TrainedLm, ids};
+
+/// How many characters the language model writes to show its speed and its style.
+const SAMPLE: usize = 200;
+
+/// The results of a run.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// The language model.
+    pub lm: LmResult,
+    /// Its loss on held-out text, untouched and ablated.
+    pub reference: Reference,
+    /// On how many held-out rows everything was measured.
+    pub held_out_rows: usize,
+    /// What was compared, the baselines first.
+    pub methods: Vec<Method>,
+    /// Every training, also those at other learning rates.
+    pub trainings: Vec<TrainingResult>,
+    /// One model of each trial, for the bundle.
+    pub exports: Vec<Export>,
+    /// How rows were made ready.
+    pub normalization: Normalization,
+}
+
+/// The language model and how it did.
+#[derive(Clone, Debug)]
+pub struct LmResult {
+    /// The model.
+    pub model: CharLm,
+    /// Its losses on the way.
+    pub metrics: Vec<Metric>,
+    /// How long its training took.
+    pub seconds: f64,
+    /// How fast it writes.
+    pub tokens_per_second: f64,
+    /// What it wrote.
+    pub sample: String,
+}
+
+/// A way to explain activations, with its quality for each seed.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// Its name in results and plots.
+    pub name: String,
+    /// How it was set, as in `lr=0.001`.
+    pub setting: String,
+    /// One for each seed.
+    pub qualities: Vec<Quality>,
+}
+
+/// One training of a trial and how well its model did.
+#[derive(Clone, Debug)]
+pub struct TrainingResult {
+    /// The trial.
+    pub trial: String,
+    /// Its highest learning rate.
+    pub learning_rate: f64,
+    /// Of weights and the order of rows.
+    pub seed: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// FVU on rows by which the learning rate was chosen.
+    pub selection_fvu: f64,
+    /// On held-out text.
+    pub quality: Quality,
+    /// The loss terms on the way.
+    pub metrics: Vec<Metric>,
+}
+
+/// A model for the bundle.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// The trial.
+    pub name: String,
+    /// Its shape.
+    pub config: CsaeConfig,
+    /// The model.
+    pub model: Csae,
+    /// On held-out text.
+    pub quality: Quality,
+    /// What is known of its features.
+    pub features: Vec<FeatureStats>,
+}
+
+impl Results {
+    /// Measures the finished models of an experiment.
+    ///
+    /// # Errors
+    /// The user stops it.
+    pub fn measure(
+        experiment: &Experiment,
+        lm: &TrainedLm,
+        rows: &Rows,
+        trials: Vec<TrialResult>,
+        title: &str,
+    ) -> Result<Self> {
+        let (profile, corpus) = (&experiment.profile, &experiment.corpus);
+        let total = trials.iter().map(|trial| trial.trainings.len()).sum::<usize>() + 2;
+        let mut stage = experiment.console.stage(title, total as u64);
+        let held_out = HeldOut::read(
+            &lm.model,
+            profile.layer,
+            &corpus.validation,
+            experiment.windows(),
+            profile.held_out_rows,
+            &rows.normalization,
+        )?;
+        stage.progress(1, &|| "held-out text read".into());
+        let mut methods = pca_methods(&held_out, rows, profile_k(&trials))?;
+        let (mut trainings, mut exports) = (vec![], vec![]);
+        for trial in &trials {
+            let config = profile.autoencoder(&trial.trial);
+            let mut qualities = vec![];
+            for training in &trial.trainings {
+                let model = &training.trained.model;
+                let evaluated = held_out.evaluate(model, config.limits())?;
+                let quality = evaluated.quality;
+                let at_best = training.learning_rate == trial.best_rate;
+                if at_best {
+                    qualities.push(quality);
+                }
+                if at_best && training.seed == 0 {
+                    let text = RowText {
+                        ids: &corpus.validation,
+                        first: experiment.windows().counted(0).start,
+                        vocab: &corpus.vocab,
+                    };
+                    let scale = rows.normalization.scale;
+                    exports.push(Export {
+                        name: trial.trial.name.into(),
+                        config: config.clone(),
+                        model: model.clone(),
+                        quality,
+                        features: features::statistics(
+                            model,
+                            scale,
+                            &lm.model,
+                            &evaluated.active,
+                            text,
+                        ),
+                    });
+                }
+                trainings.push(TrainingResult {
+                    trial: trial.trial.name.into(),
+                    learning_rate: training.learning_rate,
+                    seed: training.seed,
+                    seconds: training.trained.seconds,
+                    selection_fvu: training.selection_fvu,
+                    quality,
+                    metrics: training.trained.metrics.clone(),
+                });
+                stage.progress(2 + trainings.len() as u64, &|| trial.trial.name.into());
+            }
+            methods.push(Method {
+                name: trial.trial.name.into(),
+                setting: format!("lr={}", trial.best_rate),
+                qualities,
+            });
+        }
+        let lm = LmResult::of(lm, experiment);
+        stage.finish(&format!("{} methods on {} held-out rows", methods.len(), held_out.count()));
+        Ok(Self {
+            lm,
+            reference: held_out.reference,
+            held_out_rows: held_out.count(),
+            methods,
+            trainings,
+            exports,
+            normalization: rows.normalization.clone(),
+        })
+    }
+}
+
+fn profile_k(trials: &[TrialResult]) -> usize {
+    let first = trials.first().and_then(|trial| trial.trainings.first());
+    first.map_or(1, |_| CsaeConfig::new(1).sparsity_k)
+}
+
+/// Principal components with as many numbers in a row as the autoencoders have active features.
+fn pca_methods(held_out: &HeldOut, rows: &Rows, k: usize) -> Result<Vec<Method>> {
+    let pca = Pca::fit(&rows.train)?;
+    let [_, d_model] = rows.train.dims();
+    let k = k.min(d_model);
+    let matched = |quality| Quality { l0: k as f64, l0_max: k as f64, ..quality };
+    let first = matched(held_out.measure(&mut |rows| pca.first(rows, k))?);
+    let largest = matched(held_out.measure(&mut |rows| pca.largest(rows, k))?);
+    let method = |name: &str, setting: String, quality| Method {
+        name: name.into(),
+        setting,
+        qualities: vec![quality],
+    };
+    Ok(vec![
+        method("pca", format!("first {k}"), first),
+        method("pca_largest", format!("{k} largest of {d_model}"), largest),
+    ])
+}
+
+impl LmResult {
+    fn of(lm: &TrainedLm, experiment: &Experiment) -> Self {
+        let started = Instant::now();
+        let written = write(&lm.model, experiment.profile.lm.block_size, SAMPLE);
+        let tokens_per_second = SAMPLE as f64 / started.elapsed().as_secs_f64();
+        Self {
+            model: lm.model.clone(),
+            metrics: lm.metrics.clone(),
+            seconds: lm.seconds,
+            tokens_per_second,
+            sample: experiment.corpus.vocab.decode(&written),
+        }
+    }
+}
+
+/// Lets the model write `length` characters after the first of its vocabulary, at temperature 0.8.
+fn write(lm: &CharLm, block_size: usize, length: usize) -> Vec<u32> {
+    let device = lm.token_embedding.val().device();
+    let mut stream = random::stream(SEED, "sample");
+    let mut text = vec![0];
+    while text.len() <= length {
+        let context = &text[text.len().saturating_sub(block_size)..];
+        let logits = lm.logits(ids(context, [1, context.len()], &device));
+        let last = logits.narrow(1, context.len() - 1, 1).flatten::<1>(0, 2);
+        let chances = to_vec(softmax(last / 0.8, 0));
+        let mut left: f32 = stream.random();
+        let next = chances.iter().position(|chance| {
+            left -= chance;
+            left <= 0.0
+        });
+        text.push(next.unwrap_or(chances.len() - 1) as u32);
+    }
+    text.split_off(1)
+}
