@@ -11,7 +11,8 @@ struct Trainer {
 impl Trainer {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let text: String = (0..4_000).map(|i| format!("{i} plus {} is {}\n", i % 7, i + i % 7)).collect();
+        let text: String =
+            (0..4_000).map(|i| format!("{i} plus {} is {}\n", i % 7, i + i % 7)).collect();
         let file = root.path().join("texts/shakespeare_char/input.txt");
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();

@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod char_lm;
 pub mod composition;
 pub mod csae;
+pub mod kernels;
 pub mod plot;
 pub mod random;
 pub mod report;

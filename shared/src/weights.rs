@@ -225,6 +225,11 @@ pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data_dtype(DType::F32).try_into_vec().expect("the data was just made f32")
 }
 
+/// The values of a tensor of integers, the last axis running fastest. Waits for the device.
+pub fn to_ints<const D: usize>(tensor: Tensor<D, Int>) -> Vec<i32> {
+    tensor.into_data_dtype(DType::I32).try_into_vec().expect("the data was just made i32")
+}
+
 /// A parameter with these values, which training may change.
 pub fn param<const D: usize>(
     values: Vec<f32>,

@@ -14,9 +14,9 @@ use burn::prelude::*;
 use burn::tensor::IndexingUpdateOp;
 use burn::tensor::activation::{sigmoid, softmax};
 
-use crate::TopK;
-use crate::random;
-use crate::weights::param;
+use crate::kernels::partners::Pairs;
+use crate::weights::{param, to_ints, to_vec};
+use crate::{TopK, kernels, random};
 
 /// A score that no partner reaches.
 const NEVER: f32 = -1e9;
@@ -307,6 +307,13 @@ impl Slots {
     /// The places of the strongest partners by the table of pair scores
     /// `[n_heads, n_features, n_features]`: `[n_heads, batch, k, count]`.
     fn partners(&self, active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
+        match kernels::on_processor(&self.on.device()) {
+            true => fast_partners(active, scores, count),
+            false => self.plain_partners(active, scores, count),
+        }
+    }
+
+    fn plain_partners(&self, active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
         let [batch, k] = active.values.dims();
         let [heads, n_features, _] = scores.dims();
         let from = active.indices.clone().reshape([batch, k, 1]) * n_features as i64;
@@ -320,6 +327,23 @@ impl Slots {
             .reshape([heads, batch, k, k]);
         strongest(on_rows * together.unsqueeze() + self.forbidden.clone().unsqueeze(), count)
     }
+}
+
+/// The same by the processor's own kernel.
+fn fast_partners(active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
+    let [batch, k] = active.values.dims();
+    let [heads, n_features, _] = scores.dims();
+    let places = Pairs {
+        scores: &to_vec(scores.without_autodiff()),
+        features: &to_ints(active.indices.clone()),
+        values: &to_vec(active.values.clone().without_autodiff()),
+        n_heads: heads,
+        n_features,
+        k,
+    }
+    .strongest(count);
+    let data = TensorData::new(places, [batch, heads, k, count]);
+    Tensor::<4, Int>::from_data(data, &active.indices.device()).swap_dims(0, 1)
 }
 
 /// The chosen partners in the words of the tables; head by head, row by row.
@@ -463,6 +487,22 @@ mod tests {
             let gradient = |of| attention.null.val().grad(of).unwrap();
             close(gradient(&gradients), gradient(&same));
         }
+    }
+
+    #[test]
+    fn the_kernel_chooses_the_partners_that_the_tensors_choose() {
+        let device = Device::flex();
+        let active = active(&device);
+        let values = random::normal(&mut random::stream(9, "test"), 2 * FEATURES * FEATURES, 1.0);
+        let data = TensorData::new(values, [2, FEATURES, FEATURES]);
+        let scores = Tensor::<3>::from_data(data, &device);
+
+        let plain = Slots::of(&active).plain_partners(&active, scores.clone(), 3);
+        let fast = fast_partners(&active, scores, 3);
+
+        // The first three rows have four active features, so that all three partners are real.
+        let real = |partners: Tensor<4, Int>| to_ints(partners.narrow(1, 0, 3));
+        assert_eq!(real(fast), real(plain));
     }
 
     #[test]

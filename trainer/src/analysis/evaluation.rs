@@ -8,7 +8,7 @@ use anyhow::Result;
 use burn::prelude::*;
 use shared::bundle::Normalization;
 use shared::report::Quality;
-use shared::weights::to_vec;
+use shared::weights::{to_ints, to_vec};
 use shared::{CharLm, Csae, Limits, TopK};
 
 use super::measures;
@@ -189,9 +189,7 @@ impl<'a> HeldOut<'a> {
 
 impl ActiveRows {
     fn add(&mut self, active: TopK) {
-        let indices = active.indices.into_data().convert::<i32>();
-        let indices = indices.try_into_vec::<i32>().expect("the data was just made i32");
-        self.features.extend(indices.iter().map(|index| *index as u32));
+        self.features.extend(to_ints(active.indices).iter().map(|index| *index as u32));
         self.values.extend(to_vec(active.values));
     }
 

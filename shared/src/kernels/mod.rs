@@ -1,0 +1,18 @@
+//! Fast forms for the processor of what tensors express slowly. Each agrees with a plain tensor form,
+//! which stays the reference and serves every other device.
+
+pub mod partners;
+
+use burn::prelude::Device;
+
+/// Whether tensors on this device lie in the processor's memory, where a kernel can read them.
+#[cfg(feature = "flex")]
+pub fn on_processor(device: &Device) -> bool {
+    device.clone().without_autodiff() == Device::flex()
+}
+
+/// Without burn's processor backend no tensor does.
+#[cfg(not(feature = "flex"))]
+pub fn on_processor(_device: &Device) -> bool {
+    false
+}
