@@ -1,66 +1,185 @@
-//! The main job from outside: results, resuming, refusals.
+//! The main job from outside: results, stopping and going on, refusals.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod program;
 
-/// A call of the trainer in the smallest profile, with a text of its own.
-struct Trainer {
-    root: tempfile::TempDir,
-}
-
-impl Trainer {
-    fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let text: String =
-            (0..4_000).map(|i| format!("{i} plus {} is {}\n", i % 7, i + i % 7)).collect();
-        let file = root.path().join("texts/shakespeare_char/input.txt");
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, text).unwrap();
-        Self { root }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
-        command
-            .args(arguments)
-            .current_dir(self.root.path())
-            .env("CSAE_DATA", self.path("texts"))
-            .env("CSAE_DEVICE", "cpu")
-            .env("CSAE_PROFILE", "smoke");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn json(path: &Path) -> serde_json::Value {
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
+use program::{Program, json, stderr};
 
 #[test]
 fn a_run_writes_its_results_and_a_second_call_touches_nothing() {
-    let trainer = Trainer::new();
+    let program = Program::new();
 
-    let output = trainer.run(&["--out_dir=run_1"]);
+    let output = program.run(&["--out_dir=run_1"]);
 
     assert!(output.status.success(), "{}", stderr(&output));
-    let info = json(&trainer.path("run_1/final_info.json"));
+    let info = json(&program.path("run_1/final_info.json"));
     let means = &info["shakespeare_char"]["means"];
     assert!(means["best_val_loss_mean"].as_f64().unwrap() > 0.5);
-    let before = std::fs::metadata(trainer.path("run_1/final_info.json")).unwrap().modified();
-    let again = trainer.run(&["--out_dir", "run_1"]);
+    assert!(means["topk_l0_max_mean"].as_f64().unwrap() <= 32.0);
+    let table = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(table.contains("attention") && table.lines().count() == 5, "{table}");
+    assert!(!stderr(&output).contains('\r') && !stderr(&output).contains('\x1b'));
+
+    let before = program.contents("run_1");
+    let again = program.run(&["--out_dir", "run_1"]);
     assert_eq!(again.status.code(), Some(0));
     assert!(stderr(&again).contains("finished before"), "{}", stderr(&again));
-    let after = std::fs::metadata(trainer.path("run_1/final_info.json")).unwrap().modified();
-    assert_eq!(before.unwrap(), after.unwrap());
+    assert_eq!(program.contents("run_1"), before);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_that_is_stopped_and_killed_ends_with_the_same_bytes() {
+    let straight = Program::new();
+    assert!(straight.run(&["--out_dir=run_1"]).status.success());
+
+    let stopped = Program::new();
+    let mut signals = 0;
+    for attempt in 0.. {
+        let signal = if attempt % 2 == 0 { "INT" } else { "KILL" };
+        match stopped.signal_after(&["--out_dir=run_1"], 700 + 150 * attempt, signal) {
+            None => break,
+            Some(status) if signal == "INT" => assert_eq!(status.code(), Some(130)),
+            Some(status) => assert!(status.code().is_none()),
+        }
+        signals += 1;
+    }
+
+    assert!(signals >= 3, "only {signals} signals came in time");
+    let (mut one, mut other) = (straight.contents("run_1"), stopped.contents("run_1"));
+    for files in [&mut one, &mut other] {
+        files.retain(|name, _| name != "log.txt");
+        for name in ["final_info.json", "all_results.npy"] {
+            let bytes = files.remove(name).unwrap();
+            assert!(!bytes.is_empty());
+        }
+    }
+    for (name, bytes) in &one {
+        assert!(other.get(name) == Some(bytes), "{name} differs");
+    }
+    assert_eq!(one.len(), other.len());
+    let results = |program: &Program| {
+        let mut info = json(&program.path("run_1/final_info.json"));
+        program::remove_times(&mut info);
+        info
+    };
+    assert_eq!(results(&straight), results(&stopped));
+}
+
+#[test]
+fn without_text_and_network_a_generated_language_is_explained() {
+    let program = Program::new();
+
+    let output = program
+        .command(&["--out_dir=run_0"])
+        .env_remove("CSAE_DATA")
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .output()
+        .unwrap();
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("shakespeare_char (1.1 MB) from https://"),
+        "{}",
+        stderr(&output)
+    );
+    let info = json(&program.path("run_0/final_info.json"));
+    let left_out = info["arithmetic"]["final_info_dict"]["left_out"].to_string();
+    assert!(left_out.contains("shakespeare_char"), "{left_out}");
+    let notes = std::fs::read_to_string(program.path("run_0/notes.txt")).unwrap();
+    assert!(notes.contains("Left out: shakespeare_char"), "{notes}");
+}
+
+#[test]
+fn an_unknown_plan_lists_the_plans() {
+    let output = Program::new().run(&["--out_dir=run_l"]);
+
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert!(text.contains("error: no plan is called \"run_l\""), "{text}");
+    assert!(text.contains("run_0") && text.contains("run_1  Does attention"), "{text}");
+    assert!(text.contains("did you mean \"run_"), "{text}");
+}
+
+#[test]
+fn texts_that_are_missing_or_unusable_are_named_and_nothing_is_trained() {
+    let program = Program::new();
+    let text = program.path("texts/shakespeare_char/input.txt");
+    let refused = |expected: &str| {
+        let output = program.run(&["--out_dir=run_1"]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let said = stderr(&output);
+        assert!(said.contains(expected) && said.contains("fix: "), "{expected}: {said}");
+        assert!(!program.path("run_1/config.json").exists());
+    };
+
+    std::fs::write(&text, "").unwrap();
+    refused("is empty");
+    std::fs::write(&text, "aaaaaaaaaaaaaaaaaaaa").unwrap();
+    refused("one-character text");
+    std::fs::write(&text, b"\xff\xfeabc").unwrap();
+    refused("UTF-8");
+    std::fs::remove_file(&text).unwrap();
+    refused("input.txt");
+}
+
+#[test]
+fn folders_that_cannot_be_a_run_folder_are_refused() {
+    let program = Program::new();
+    std::fs::write(program.path("file"), "").unwrap();
+    std::fs::create_dir(program.path("run_1")).unwrap();
+    std::fs::write(program.path("run_1/thesis.tex"), "mine").unwrap();
+
+    let foreign = program.run(&["--out_dir=run_1"]);
+    let inside_a_file = program.run(&["--out_dir=file/run_1"]);
+
+    assert_eq!(foreign.status.code(), Some(2));
+    assert!(stderr(&foreign).contains("it holds \"thesis.tex\""), "{}", stderr(&foreign));
+    assert_eq!(program.contents("run_1").len(), 1);
+    assert_eq!(inside_a_file.status.code(), Some(2));
+    assert!(stderr(&inside_a_file).contains("cannot"), "{}", stderr(&inside_a_file));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_left_for_the_user_to_delete() {
+    let program = Program::new();
+    let folder = program.path("run_1/checkpoint");
+    program.signal_after(&["--out_dir=run_1"], 900, "INT");
+    std::fs::create_dir_all(&folder).unwrap();
+    let name = "topk_lr_0.0003_seed_0.safetensors";
+    std::fs::write(folder.join(name), b"half a file").unwrap();
+
+    let output = program.run(&["--out_dir=run_1"]);
+
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(text.contains(name) && text.contains("fix: delete this file"), "{text}");
+    assert!(folder.join(name).exists() && !program.path("run_1/final_info.json").exists());
+}
+
+#[test]
+fn help_shows_an_example_and_version_the_commit() {
+    let program = Program::new();
+
+    let help = String::from_utf8(program.run(&["--help"]).stdout).unwrap();
+    let version = String::from_utf8(program.run(&["--version"]).stdout).unwrap();
+
+    assert!(help.contains("trainer --out_dir=run_1") && help.contains("Exit codes"), "{help}");
+    assert!(version.starts_with("trainer 0.1.0 (") && version.len() > 20, "{version}");
+    assert_eq!(program.run(&["--out-dir=run_1"]).status.code(), Some(2));
+}
+
+/// Cargo ignores a file of this folder that no crate lists.
+#[test]
+fn every_file_of_this_folder_is_registered() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let manifests = ["trainer", "web"]
+        .map(|name| std::fs::read_to_string(root.join(name).join("Cargo.toml")).unwrap())
+        .concat();
+
+    for entry in std::fs::read_dir(root.join("tests")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".rs") {
+            assert!(manifests.contains(&format!("\"../tests/{name}\"")), "{name}");
+        }
+    }
 }

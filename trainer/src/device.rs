@@ -52,11 +52,14 @@ fn cpu(hint: String) -> ChosenDevice {
 mod with_wgpu {
     use super::*;
     use burn::prelude::DeviceKind;
-    use wgpu::{Backends, DeviceType, Instance};
+    use wgpu::{Backends, DeviceType, Instance, InstanceDescriptor};
 
     /// The names of the adapters that wgpu finds, with their kind.
     fn adapters() -> Vec<(DeviceType, String)> {
-        let instance = Instance::default();
+        // OpenGL is left out: burn does not compute with it, and its driver talks on standard error.
+        let mut wanted = InstanceDescriptor::new_without_display_handle();
+        wanted.backends = Backends::PRIMARY;
+        let instance = Instance::new(wanted);
         pollster::block_on(instance.enumerate_adapters(Backends::PRIMARY))
             .iter()
             .map(|adapter| adapter.get_info())

@@ -221,6 +221,7 @@ fn smoke() -> Profile {
         held_out_rows: 4_096,
         autoencoder_training: AutoencoderTraining {
             steps: 200,
+            batch_size: 128,
             warmup: 20,
             ..cpu.autoencoder_training
         },

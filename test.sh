@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# All tests of csae. Installs what it needs, says what it does, can be run again at any time.
+# Its last line is "N passed, N failed".
+#
+# CSAE_BUILD_CACHE  where builds are kept, outside the checkout (default ~/.cache/csae-build)
+# CSAE_TEXTS        a folder with shakespeare_char/input.txt for the run on real text; without it,
+#                   that run reads a generated language
+set -u
+cd "$(dirname "$0")" || exit 1
+cache=${CSAE_BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/csae-build}
+export CARGO_TARGET_DIR=$cache/target
+export CARGO_TERM_COLOR=never
+mkdir -p "$cache" || exit 1
+
+passed=0
+failed=0
+table=()
+
+# stage NAME COMMAND...: runs a command; counts it once, or the tests that its output reports.
+stage() {
+  local name=$1 began=$SECONDS status out
+  shift
+  printf '\n=== %s\n' "$name"
+  out=$(mktemp)
+  "$@" 2>&1 | tee "$out"
+  status=${PIPESTATUS[0]}
+  if grep -q '^test result: ' "$out"; then
+    passed=$((passed + $(sed -n 's/^test result: .* \([0-9]*\) passed.*/\1/p' "$out" | paste -sd+ | bc)))
+    failed=$((failed + $(sed -n 's/^test result: .* \([0-9]*\) failed.*/\1/p' "$out" | paste -sd+ | bc)))
+    # A command that failed without a failed test has not even built.
+    [ "$status" = 0 ] || grep -q '[1-9][0-9]* failed' "$out" || failed=$((failed + 1))
+  elif [ "$status" = 0 ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    printf '=== %s: FAILED (exit code %s)\n' "$name" "$status"
+  fi
+  rm -f "$out"
+  table+=("$(awk -v s=$((SECONDS - began)) -v n="$name" 'BEGIN { printf "%6.1f min  %s", s / 60, n }')")
+}
+
+# A software Vulkan driver to test the graphics card's path without one, numpy to read what we write.
+install_tools() {
+  command -v cargo || { echo "cargo is missing: install Rust from https://rustup.rs"; return 1; }
+  cargo --version
+  local missing=()
+  ls /usr/share/vulkan/icd.d/lvp_icd*.json >/dev/null 2>&1 || missing+=(mesa-vulkan-drivers)
+  ldconfig -p | grep -q libvulkan.so.1 || missing+=(libvulkan1)
+  /usr/bin/python3 -c 'import numpy' 2>/dev/null || missing+=(python3-numpy)
+  command -v bc >/dev/null || missing+=(bc)
+  if [ ${#missing[@]} = 0 ]; then
+    echo "nothing to install"
+  elif command -v apt-get >/dev/null; then
+    local sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    echo "installing: ${missing[*]}"
+    $sudo apt-get update -q && $sudo apt-get install -q -y --no-install-recommends "${missing[@]}"
+  else
+    echo "install these by hand: ${missing[*]}"
+    return 1
+  fi
+}
+
+# The smallest profile on real text, then what other programs make of its files.
+main_job() {
+  local work=$cache/smoke
+  rm -rf "$work" && mkdir -p "$work" || return 1
+  local texts=${CSAE_TEXTS:-}
+  [ -n "$texts" ] || [ ! -d ../shared/data/shakespeare_char ] || texts=$PWD/../shared/data
+  echo "text: ${texts:-a generated language}"
+  (cd "$work" && CSAE_PROFILE=smoke CSAE_DEVICE=cpu CSAE_DATA=$texts \
+    "$CARGO_TARGET_DIR/release/trainer" --out_dir=run_1) || return 1
+  /usr/bin/python3 tests/read_results.py "$work/run_1"
+}
+
+stage "tools" install_tools
+stage "format" cargo fmt --all --check
+stage "build and test" env CSAE_TEST_SOFTWARE_DEVICE=required \
+  cargo test --release --locked -p shared -p trainer --no-fail-fast
+stage "lints" cargo clippy --release --locked --workspace --all-targets -- -D warnings
+# Type-checks the CUDA path; DOCS_RS leaves out the LLVM bundle that only linking needs.
+stage "cuda check" env DOCS_RS=1 cargo check --release --locked -p trainer --features cuda
+stage "main job, smoke profile" main_job
+
+printf '\n=== minutes\n'
+printf '%s\n' "${table[@]}"
+printf '\n%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]
