@@ -3,6 +3,8 @@
 //! The card is one that the processor imitates (lavapipe). Where there is none, this says so and
 //! tests nothing, unless `CSAE_TEST_SOFTWARE_DEVICE=required`.
 
+#![allow(clippy::unwrap_used)] // what fails here is a failed test
+
 use std::sync::OnceLock;
 
 use anyhow::Result;

@@ -23,6 +23,9 @@ pub const WEIGHTS: &str = "weights.safetensors";
 /// The name of the file with the statistics.
 pub const FEATURES: &str = "features.json";
 
+/// Files by name.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
 /// What `bundle.json` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -115,6 +118,9 @@ pub enum BundleError {
         /// What differs.
         reason: String,
     },
+    /// The manifest describes models that cannot be.
+    #[error("{MANIFEST} describes a model that cannot be: {0}")]
+    Implausible(String),
     /// The tensors do not fit the configuration.
     #[error("{WEIGHTS}: {0}")]
     Weights(#[from] WeightsError),
@@ -128,7 +134,7 @@ impl Bundle {
     ///
     /// # Errors
     /// A tensor's shape does not fit its values.
-    pub fn to_files(&self) -> Result<BTreeMap<String, Vec<u8>>, BundleError> {
+    pub fn to_files(&self) -> Result<Files, BundleError> {
         let tensors = weights::to_bytes(&self.weights, self.manifest.precision, None)?;
         let features = json_bytes(FEATURES, &self.features)?;
         let mut manifest = self.manifest.clone();
@@ -146,7 +152,7 @@ impl Bundle {
     ///
     /// # Errors
     /// A file is missing, damaged or foreign, or the bundle comes from a newer csae.
-    pub fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, BundleError> {
+    pub fn from_files(files: &Files) -> Result<Self, BundleError> {
         let file =
             |name: &str| files.get(name).ok_or_else(|| BundleError::MissingFile(name.to_string()));
         let header: Header = parse(MANIFEST, file(MANIFEST)?)?;
@@ -159,6 +165,8 @@ impl Bundle {
             info.check(name, file(name)?)?;
         }
         let (weights, _) = weights::from_bytes(file(WEIGHTS)?)?;
+        let numbers = weights.values().map(|weight| weight.values.len()).sum();
+        manifest.check(numbers).map_err(BundleError::Implausible)?;
         let features = parse(FEATURES, file(FEATURES)?)?;
         Ok(Self { manifest, weights, features })
     }
@@ -201,6 +209,73 @@ impl Bundle {
                 Some((name.to_string(), weight.clone()))
             })
             .collect()
+    }
+}
+
+impl Manifest {
+    /// Refuses shapes that no model has, or none with so few `numbers`, before memory is asked for
+    /// them.
+    fn check(&self, numbers: usize) -> Result<(), String> {
+        let lm = &self.lm;
+        let matrix = |name: &str, rows: usize, columns: usize| match rows.checked_mul(columns) {
+            Some(size) if size <= numbers => Ok(()),
+            _ => Err(format!("{name}: {rows} x {columns}, with {numbers} numbers in all")),
+        };
+        small("vocab_size", lm.vocab_size)?;
+        small("n_layers", lm.n_layers)?;
+        small("block_size", lm.block_size)?;
+        divides("lm.n_heads", lm.n_heads, "d_model", lm.d_model)?;
+        matrix("block_size x d_model", lm.block_size, lm.d_model)?;
+        matrix("n_layers x d_model", lm.n_layers, lm.d_model)?;
+        matrix("d_model x d_model", lm.d_model, lm.d_model)?;
+        if lm.vocab_size != self.vocab.len() {
+            return Err(format!("{} characters, vocab_size {}", self.vocab.len(), lm.vocab_size));
+        }
+        at_most("layer", self.layer, "n_layers", lm.n_layers)?;
+        for (name, AutoencoderInfo { config, .. }) in &self.autoencoders {
+            small("n_features", config.n_features)?;
+            at_most("sparsity_k", config.sparsity_k, "n_features", config.n_features)?;
+            matrix(name, config.n_features, config.d_model)?;
+            if config.d_model != lm.d_model {
+                return Err(format!(
+                    "{name} explains rows of {}, not {}",
+                    config.d_model, lm.d_model
+                ));
+            }
+            if let Some(attention) = &config.attention {
+                divides("n_heads", attention.n_heads, "d_compose", attention.d_compose)?;
+                small("rounds", attention.rounds)?;
+                matrix(name, config.n_features, attention.d_compose)?;
+                matrix(name, attention.d_compose, attention.d_compose)?;
+                let size = attention.combination_size;
+                at_most("combination_size", size, "sparsity_k", config.sparsity_k)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn small(name: &str, value: usize) -> Result<(), String> {
+    match value {
+        1..=65_536 => Ok(()),
+        _ => Err(format!("{name} is {value}")),
+    }
+}
+
+fn at_most(name: &str, value: usize, limit_name: &str, limit: usize) -> Result<(), String> {
+    small(name, value)?;
+    match value <= limit {
+        true => Ok(()),
+        false => Err(format!("{name} is {value}, {limit_name} only {limit}")),
+    }
+}
+
+fn divides(name: &str, part: usize, whole_name: &str, whole: usize) -> Result<(), String> {
+    at_most(name, part, whole_name, whole)?;
+    small(whole_name, whole)?;
+    match whole % part {
+        0 => Ok(()),
+        _ => Err(format!("{name} is {part}, which does not divide {whole_name}, {whole}")),
     }
 }
 
@@ -371,7 +446,7 @@ mod tests {
     #[test]
     fn damaged_missing_foreign_and_newer_bundles_are_errors() {
         let files = bundle(Precision::F32).to_files().unwrap();
-        let error = |change: &dyn Fn(&mut BTreeMap<String, Vec<u8>>)| {
+        let error = |change: &dyn Fn(&mut Files)| {
             let mut files = files.clone();
             change(&mut files);
             Bundle::from_files(&files).unwrap_err()
@@ -393,6 +468,16 @@ mod tests {
         assert!(matches!(foreign, BundleError::Json { .. }));
         let newer = edit("\"schema\":1", "\"schema\":2");
         assert!(matches!(newer, BundleError::NewerSchema { found: 2 }));
+        for (from, to) in [
+            ("\"d_model\":8", "\"d_model\":8000000000000"),
+            ("\"block_size\":4", "\"block_size\":60000"),
+            ("\"n_heads\":2", "\"n_heads\":0"),
+            ("\"n_heads\":2", "\"n_heads\":3"),
+            ("\"sparsity_k\":3", "\"sparsity_k\":17"),
+            ("\"layer\":1", "\"layer\":2"),
+        ] {
+            assert!(matches!(edit(from, to), BundleError::Implausible(_)), "{to}");
+        }
     }
 
     #[test]

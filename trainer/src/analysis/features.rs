@@ -125,8 +125,11 @@ fn on_characters(model: &Csae, scale: f32, lm: &CharLm) -> Vec<f32> {
     to_vec(effects.clone() - effects.mean_dim(1))
 }
 
+/// Characters, and how much is added to their logits.
+type Effects = Vec<(char, f64)>;
+
 /// The characters that are raised most and lowered most.
-fn strongest(effects: &[f32], vocab: &Vocab) -> (Vec<(char, f64)>, Vec<(char, f64)>) {
+fn strongest(effects: &[f32], vocab: &Vocab) -> (Effects, Effects) {
     let mut order: Vec<(char, f64)> = effects
         .iter()
         .enumerate()

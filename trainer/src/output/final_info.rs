@@ -29,7 +29,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
     add_trainings(&mut info, &results.trainings);
     let extra = [
         ("held_out_rows", json!(results.held_out_rows)),
-        ("left_out", json!(experiment.left_out.iter().cloned().collect::<Vec<_>>())),
+        ("left_out", json!(experiment.left_out)),
         ("data_sha256", json!(experiment.corpus.sha256)),
         ("profile", json!(experiment.profile.name)),
         ("device", json!(experiment.device.name)),
@@ -39,8 +39,11 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
     [(experiment.corpus.name.clone(), info)].into()
 }
 
+/// Takes one number out of a quality.
+type Field = fn(&Quality) -> f64;
+
 fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
-    let fields: [(&str, fn(&Quality) -> f64); 8] = [
+    let fields: [(&str, Field); 8] = [
         ("mse", |quality| quality.mse),
         ("fvu", |quality| quality.fvu),
         ("l0", |quality| quality.l0),

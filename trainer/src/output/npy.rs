@@ -46,7 +46,7 @@ fn object_array(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     let mut header = "{'descr': '|O', 'fortran_order': False, 'shape': (), }".to_string();
     // Magic, version, length and header fill a multiple of 64 bytes.
-    while (10 + header.len() + 1) % 64 != 0 {
+    while !(10 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
     }
     header.push('\n');

@@ -373,7 +373,7 @@ mod tests {
         let (rows, config) = (rows(), config());
         let model = config.init(1, &Device::flex().autodiff());
         let output = model.forward(rows.clone(), config.limits());
-        let mut dead = vec![0.0; 24];
+        let mut dead = [0.0; 24];
         dead[5] = 1.0;
         let dead = Tensor::<1>::from_floats(&dead[..], &Device::flex());
 
