@@ -66,7 +66,6 @@ main_job() {
   local work=$cache/smoke
   rm -rf "$work" && mkdir -p "$work" || return 1
   local texts=${CSAE_TEXTS:-}
-  [ -n "$texts" ] || [ ! -d ../shared/data/shakespeare_char ] || texts=$PWD/../shared/data
   echo "text: ${texts:-a generated language}"
   (cd "$work" && CSAE_PROFILE=smoke CSAE_DEVICE=cpu CSAE_DATA=$texts \
     "$CARGO_TARGET_DIR/release/trainer" --out_dir=run_1) || return 1

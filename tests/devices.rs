@@ -17,6 +17,7 @@ use trainer::plan::{Profile, ProfileName, Schedule};
 use trainer::settings::DeviceChoice;
 use trainer::train::autoencoder::{self, AutoencoderTask};
 use trainer::train::lm::{self, LmTask};
+use trainer::train::rows::RecordedRows;
 use trainer::train::{Observer, Snapshot};
 
 /// Keeps the snapshot that a training offers at its end.
@@ -115,10 +116,10 @@ fn steps_of_the_autoencoders_agree() {
                 training: &training,
                 learning_rate: 1e-3,
                 seed: 1,
-                rows: &rows,
             };
             let mut keeper = Keeper::default();
-            autoencoder::train(&task, None, &mut keeper).unwrap();
+            let mut source = RecordedRows::new(&rows, training.batch_size, 1);
+            autoencoder::train(&task, &mut source, None, &mut keeper).unwrap();
             keeper.0
         };
 

@@ -9,8 +9,9 @@ use burn::prelude::*;
 use burn::tensor::activation::relu;
 
 use crate::random;
+use crate::refit::refit;
 use crate::weights::{param, to_vec};
-use crate::{Attention, AttentionConfig, AttentionOutput, TopK};
+use crate::{Attention, AttentionConfig, AttentionOutput, TopK, Units, UnitsConfig, UnitsOutput};
 
 /// The shape of a [`Csae`].
 #[derive(Config, Debug, PartialEq)]
@@ -23,8 +24,13 @@ pub struct CsaeConfig {
     /// How many of them are active in a row at most.
     #[config(default = 32)]
     pub sparsity_k: usize,
-    /// How they combine; without it, they do not.
+    /// How many steps of refitting the active features get.
+    #[config(default = 0)]
+    pub refit_steps: usize,
+    /// How they combine, by attention; without it, they do not.
     pub attention: Option<AttentionConfig>,
+    /// How they combine, by units.
+    pub units: Option<UnitsConfig>,
 }
 
 /// How much the model may use at this moment of its training; the config's own values at its end.
@@ -49,6 +55,9 @@ pub struct Csae {
     pub decoder_bias: Param<Tensor<1>>,
     /// The second stream.
     pub attention: Option<Attention>,
+    /// The second stream by units.
+    pub units: Option<Units>,
+    refit_steps: usize,
 }
 
 /// What the autoencoder makes of a batch of activations.
@@ -58,10 +67,12 @@ pub struct CsaeOutput {
     pub reconstruction: Tensor<2>,
     /// All features before the choice of the `k` strongest: `[batch, n_features]`.
     pub features: Tensor<2>,
-    /// The features that stay active: `[batch, k]`.
+    /// The features that stay active, refitted: `[batch, k]`.
     pub active: TopK,
     /// Which of them combine, and what that adds.
     pub attention: Option<AttentionOutput>,
+    /// Which units speak, and what that adds.
+    pub units: Option<UnitsOutput>,
 }
 
 impl CsaeConfig {
@@ -82,18 +93,19 @@ impl CsaeConfig {
                 .attention
                 .as_ref()
                 .map(|config| config.init(self.n_features, self.d_model, seed, device)),
+            units: self
+                .units
+                .as_ref()
+                .map(|config| config.init(self.n_features, self.d_model, device)),
+            refit_steps: self.refit_steps,
         }
     }
 
     /// What the finished model may use.
     pub fn limits(&self) -> Limits {
-        Limits {
-            sparsity_k: self.sparsity_k,
-            combination_size: self
-                .attention
-                .as_ref()
-                .map_or(1, |attention| attention.combination_size),
-        }
+        let attention = self.attention.as_ref().map(|attention| attention.combination_size);
+        let units = self.units.as_ref().map(|units| units.combination_size);
+        Limits { sparsity_k: self.sparsity_k, combination_size: attention.or(units).unwrap_or(1) }
     }
 }
 
@@ -102,20 +114,27 @@ impl Csae {
     pub fn forward(&self, activations: Tensor<2>, limits: Limits) -> CsaeOutput {
         let centred = activations - self.decoder_bias.val().unsqueeze();
         let features =
-            relu(centred.matmul(self.encoder.val()) + self.encoder_bias.val().unsqueeze());
+            relu(centred.clone().matmul(self.encoder.val()) + self.encoder_bias.val().unsqueeze());
         let active = TopK::select(features.clone(), limits.sparsity_k);
+        let active = refit(active, centred, self.decoder.val(), self.refit_steps);
         let attention = match &self.attention {
             Some(attention) if limits.combination_size > 1 => {
                 Some(attention.forward(&active, limits.combination_size))
             }
             _ => None,
         };
-        let linear = self.decode(active.clone());
-        let reconstruction = match &attention {
-            Some(attention) => linear + attention.contribution.clone(),
-            None => linear,
+        let units = match &self.units {
+            Some(units) if limits.combination_size > 1 => Some(units.forward(&active)),
+            _ => None,
         };
-        CsaeOutput { reconstruction, features, active, attention }
+        let mut reconstruction = self.decode(active.clone());
+        if let Some(attention) = &attention {
+            reconstruction = reconstruction + attention.contribution.clone();
+        }
+        if let Some(units) = &units {
+            reconstruction = reconstruction + units.contribution.clone();
+        }
+        CsaeOutput { reconstruction, features, active, attention, units }
     }
 
     /// `b_dec + D f`: what the `active` features say one by one, `[batch, d_model]`.

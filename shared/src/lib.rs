@@ -9,6 +9,7 @@ pub mod csae;
 pub mod kernels;
 pub mod plot;
 pub mod random;
+pub mod refit;
 pub mod report;
 pub mod topk;
 pub mod vocab;
@@ -16,6 +17,7 @@ pub mod weights;
 
 pub use char_lm::{CharLm, CharLmConfig};
 pub use composition::attention::{Attention, AttentionConfig, AttentionOutput};
+pub use composition::units::{Units, UnitsConfig, UnitsOutput};
 pub use csae::{Csae, CsaeConfig, CsaeOutput, Limits};
 pub use topk::TopK;
 pub use vocab::Vocab;

@@ -20,6 +20,7 @@ use crate::plan::{Plan, Profile, Trial};
 use crate::run_folder::RunFolder;
 use crate::train::autoencoder::{self, AutoencoderTask, TrainedAutoencoder};
 use crate::train::lm::{self, LmTask, TrainedLm};
+use crate::train::rows::RecordedRows;
 use crate::train::{Observer, Snapshot};
 use crate::version;
 
@@ -261,11 +262,12 @@ impl Experiment<'_> {
             training: &self.profile.autoencoder_training,
             learning_rate,
             seed,
-            rows: &rows.train,
         };
+        let mut source = RecordedRows::new(&rows.train, task.training.batch_size, seed);
         let title = format!("{title} lr={learning_rate} seed={seed}");
         let mut watcher = self.watch(&title, &name, task.training.steps);
-        let trained = autoencoder::train(&task, self.folder.load(&name)?, &mut watcher)?;
+        let trained =
+            autoencoder::train(&task, &mut source, self.folder.load(&name)?, &mut watcher)?;
         let selection_fvu = selection_fvu(&trained, config.limits(), &rows.selection);
         watcher.stage.finish(&format!("FVU {selection_fvu:.4} after {:.0} s", trained.seconds));
         self.metrics.borrow_mut().extend(trained.metrics.clone());

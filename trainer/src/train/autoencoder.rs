@@ -7,13 +7,13 @@ use anyhow::Result;
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::{Gradients, IndexingUpdateOp};
-use rand::seq::SliceRandom;
 use shared::csae::unit_rows;
 use shared::report::Metric;
 use shared::weights::{self, Weight, Weights, to_vec};
-use shared::{Csae, CsaeConfig, CsaeOutput, Limits, TopK, random};
+use shared::{Csae, CsaeConfig, CsaeOutput, Limits, TopK};
 
 use super::adam::{Adam, AdamConfig};
+use super::rows::RowSource;
 use super::{Clock, Observer, Snapshot, part, put, schedule};
 use crate::plan::{AutoencoderTraining, Schedule};
 
@@ -35,10 +35,8 @@ pub struct AutoencoderTask<'a> {
     pub training: &'a AutoencoderTraining,
     /// The highest learning rate.
     pub learning_rate: f64,
-    /// Of weights and the order of rows.
+    /// Of the weights.
     pub seed: u64,
-    /// Activations, centred and scaled: `[rows, d_model]`, without autodiff.
-    pub rows: &'a Tensor<2>,
 }
 
 /// A trained autoencoder and how its training went.
@@ -109,18 +107,18 @@ impl LossTerms {
 /// The snapshot does not fit, the observer cannot save, or the user stops the training.
 pub fn train(
     task: &AutoencoderTask,
+    rows: &mut dyn RowSource,
     resume: Option<Snapshot>,
     observer: &mut dyn Observer,
 ) -> Result<TrainedAutoencoder> {
     let steps = task.training.steps;
-    let mut state = State::start(task, resume)?;
+    let mut state = State::start(task, &rows.device(), resume)?;
     let mut clock = Clock::new(state.seconds);
     let resumed_at = state.step;
-    let mut order = RowOrder::new(task);
     while state.step < steps {
-        let rows = order.rows(task.rows, state.step);
+        let batch = rows.batch(state.step);
         let limits = schedule::limits(state.step, steps, task.schedule, task.config.limits());
-        let terms = state.learn(task, rows, limits);
+        let terms = state.learn(task, batch, limits);
         if state.step.is_multiple_of(BETWEEN_METRICS) || state.step == steps {
             state.measure(task, &terms, limits);
         }
@@ -148,12 +146,11 @@ struct State {
 }
 
 impl State {
-    fn start(task: &AutoencoderTask, resume: Option<Snapshot>) -> Result<Self> {
-        let device = task.rows.device();
+    fn start(task: &AutoencoderTask, device: &Device, resume: Option<Snapshot>) -> Result<Self> {
         let mut state = Self {
             model: task.config.init(task.seed, &device.clone().autodiff()),
             adam: Adam::new(AdamConfig::default()),
-            silent: Tensor::zeros([task.config.n_features], &device),
+            silent: Tensor::zeros([task.config.n_features], device),
             any_dead: false,
             step: 0,
             seconds: 0.0,
@@ -162,9 +159,9 @@ impl State {
         if let Some(snapshot) = resume {
             let stored = &snapshot.weights;
             state.model = weights::load(state.model, &part(stored, "model."))?;
-            state.adam.load(stored, snapshot.step, &device)?;
+            state.adam.load(stored, snapshot.step, device)?;
             if let (Some(silent), Some(any)) = (stored.get("silent"), stored.get("any_dead")) {
-                state.silent = Tensor::from_floats(&silent.values[..], &device);
+                state.silent = Tensor::from_floats(&silent.values[..], device);
                 state.any_dead = any.values.first() == Some(&1.0);
             }
             state.step = snapshot.step;
@@ -255,44 +252,12 @@ fn across(decoder: &Param<Tensor<2>>, gradients: &mut Gradients) {
     }
 }
 
-/// In which order a training sees the rows: all of them, shuffled anew each time around.
-struct RowOrder {
-    seed: u64,
-    batch_size: usize,
-    order: Vec<i32>,
-    around: Option<u64>,
-}
-
-impl RowOrder {
-    fn new(task: &AutoencoderTask) -> Self {
-        let [rows, _] = task.rows.dims();
-        let batch_size = task.training.batch_size.min(rows);
-        Self { seed: task.seed, batch_size, order: (0..rows as i32).collect(), around: None }
-    }
-
-    /// The rows of this step; what is left at the end of a round waits for the next.
-    fn rows(&mut self, rows: &Tensor<2>, step: u64) -> Tensor<2> {
-        let in_a_round = (self.order.len() / self.batch_size) as u64;
-        let around = step / in_a_round;
-        if self.around != Some(around) {
-            let mut stream = random::stream(self.seed, "order of rows");
-            stream.set_stream(around);
-            self.order = (0..self.order.len() as i32).collect();
-            self.order.shuffle(&mut stream);
-            self.around = Some(around);
-        }
-        let first = (step % in_a_round) as usize * self.batch_size;
-        let chosen = &self.order[first..first + self.batch_size];
-        let data = TensorData::new(chosen.to_vec(), [self.batch_size]);
-        rows.clone().select(0, Tensor::from_data(data, &rows.device()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::{Profile, ProfileName};
-    use shared::AttentionConfig;
+    use crate::train::rows::RecordedRows;
+    use shared::{AttentionConfig, random};
 
     struct Nobody;
 
@@ -319,11 +284,7 @@ mod tests {
         AutoencoderTraining { steps, batch_size: 64, ..training }
     }
 
-    fn task<'a>(
-        config: &'a CsaeConfig,
-        training: &'a AutoencoderTraining,
-        rows: &'a Tensor<2>,
-    ) -> AutoencoderTask<'a> {
+    fn task<'a>(config: &'a CsaeConfig, training: &'a AutoencoderTraining) -> AutoencoderTask<'a> {
         AutoencoderTask {
             name: "test",
             config,
@@ -331,25 +292,25 @@ mod tests {
             training,
             learning_rate: 3e-3,
             seed: 1,
-            rows,
         }
     }
 
     #[test]
     fn a_resumed_training_ends_with_the_same_bits() {
         let (rows, config, training) = (rows(), config(), training(120));
-        let task = task(&config, &training, &rows);
-        let straight = train(&task, None, &mut Nobody).unwrap();
+        let task = task(&config, &training);
+        let mut source = RecordedRows::new(&rows, training.batch_size, 1);
+        let straight = train(&task, &mut source, None, &mut Nobody).unwrap();
 
-        let mut state = State::start(&task, None).unwrap();
-        let mut order = RowOrder::new(&task);
+        let mut state = State::start(&task, &source.device(), None).unwrap();
         for step in 0..60 {
-            let terms = state.learn(&task, order.rows(&rows, step), config.limits());
+            let terms = state.learn(&task, source.batch(step), config.limits());
             if state.step.is_multiple_of(BETWEEN_METRICS) {
                 state.measure(&task, &terms, config.limits());
             }
         }
-        let resumed = train(&task, Some(state.snapshot(0.0)), &mut Nobody).unwrap();
+        let half = Some(state.snapshot(0.0));
+        let resumed = train(&task, &mut source, half, &mut Nobody).unwrap();
 
         assert_eq!(weights::of(&resumed.model), weights::of(&straight.model));
         assert_eq!(resumed.metrics, straight.metrics);
@@ -359,7 +320,8 @@ mod tests {
     fn training_lowers_the_error_and_keeps_directions_at_length_one() {
         let (rows, config, training) = (rows(), config(), training(150));
 
-        let trained = train(&task(&config, &training, &rows), None, &mut Nobody).unwrap();
+        let mut source = RecordedRows::new(&rows, training.batch_size, 1);
+        let trained = train(&task(&config, &training), &mut source, None, &mut Nobody).unwrap();
 
         let mse = |metric: &Metric| metric.values["mse"];
         let (first, last) = (&trained.metrics[0], trained.metrics.last().unwrap());
@@ -383,23 +345,5 @@ mod tests {
         let gradient = to_vec(model.decoder.val().grad(&gradients).unwrap().abs().sum_dim(1));
         assert!(gradient[5] > 0.0);
         assert_eq!(gradient.iter().filter(|length| **length > 0.0).count(), 1);
-    }
-
-    #[test]
-    fn every_row_is_seen_once_in_a_round() {
-        let (rows, config, training) = (rows(), config(), training(10));
-        let task = task(&config, &training, &rows);
-        let mut order = RowOrder::new(&task);
-
-        for step in 0..10 {
-            order.rows(&rows, step);
-        }
-        let first: Vec<_> = order.order.clone();
-        order.rows(&rows, 10);
-
-        let mut sorted = first.clone();
-        sorted.sort_unstable();
-        assert_eq!(sorted, (0..700).collect::<Vec<i32>>());
-        assert_ne!(order.order, first);
     }
 }

@@ -1,0 +1,225 @@
+//! Composition units: each stands for a combination of 2 to 4 features and says what only the
+//! combination can say.
+//!
+//! Unit `r` is on when all its parts are: `h_r` is the geometric mean of `f_j / s_j` over its parts
+//! (`s_j`: how strongly feature `j` fires when it does), 0 as soon as one is silent. It speaks,
+//! `z_r = h_r`, above its threshold; the 8 loudest of a row speak at most. Its effect `v_r` is
+//! orthogonal to its parts' directions.
+
+use burn::module::Param;
+use burn::prelude::*;
+
+use crate::TopK;
+use crate::weights::param;
+
+/// The largest number of parts.
+pub const MOST_PARTS: usize = 4;
+
+/// The shape of [`Units`].
+#[derive(Config, Debug, PartialEq)]
+pub struct UnitsConfig {
+    /// How many units there are.
+    #[config(default = 128)]
+    pub n_units: usize,
+    /// In how many heads of equal size they are read and shown.
+    #[config(default = 8)]
+    pub n_heads: usize,
+    /// How many of them speak on a row at most.
+    #[config(default = 8)]
+    pub speaking: usize,
+    /// How many features combine at most.
+    #[config(default = 4)]
+    pub combination_size: usize,
+}
+
+/// Units that compose the active features of a row.
+#[derive(Module, Debug)]
+pub struct Units {
+    /// 1 where a feature is a part of a unit, else 0; a unit without parts is free:
+    /// `[n_features, n_units]`. Found by screening, not by gradients.
+    pub parts: Param<Tensor<2>>,
+    /// What a unit adds at strength 1: `[n_units, d_model]`.
+    pub effects: Param<Tensor<2>>,
+    /// How strongly each feature fires when it does: `[n_features]`. A running mean.
+    pub typical: Param<Tensor<1>>,
+    /// Above which strength a unit speaks: `[n_units]`.
+    pub threshold: Param<Tensor<1>>,
+    speaking: usize,
+}
+
+/// What the units make of a batch.
+#[derive(Clone, Debug)]
+pub struct UnitsOutput {
+    /// What the combinations add to the reconstruction: `[batch, d_model]`.
+    pub contribution: Tensor<2>,
+    /// How strongly each unit speaks: `[batch, n_units]`.
+    pub strengths: Tensor<2>,
+}
+
+impl UnitsConfig {
+    /// Units that are all free.
+    pub fn init(&self, n_features: usize, d_model: usize, device: &Device) -> Units {
+        let units = self.n_units;
+        let fixed = |values: Vec<f32>| {
+            let length = values.len();
+            param(values, [length], device).set_require_grad(false)
+        };
+        let parts = param(vec![0.0; n_features * units], [n_features, units], device);
+        Units {
+            parts: parts.set_require_grad(false),
+            effects: param(vec![0.0; units * d_model], [units, d_model], device),
+            typical: fixed(vec![1.0; n_features]),
+            threshold: fixed(vec![0.0; units]),
+            speaking: self.speaking,
+        }
+    }
+}
+
+impl Units {
+    /// Composes the `active` features. The code is not changed by what the units learn: a unit must
+    /// not recruit features as its switches.
+    pub fn forward(&self, active: &TopK) -> UnitsOutput {
+        let [n_features, n_units] = self.parts.val().dims();
+        let code = TopK {
+            values: active.values.clone().without_autodiff(),
+            indices: active.indices.clone(),
+        }
+        .into_dense(n_features); // [batch, n_features]
+        let strengths = self.strengths(code);
+        let strengths = match n_units > self.speaking {
+            true => self.loudest(strengths),
+            false => strengths,
+        };
+        UnitsOutput { contribution: strengths.clone().matmul(self.effects.val()), strengths }
+    }
+
+    /// How strongly each unit speaks before the choice of the loudest: `[batch, n_units]`.
+    fn strengths(&self, code: Tensor<2>) -> Tensor<2> {
+        let parts = self.parts.val().without_autodiff();
+        let sizes = parts.clone().sum_dim(0); // [1, n_units]
+        let on = code.clone().greater_scalar(0.0).float();
+        let typical = self.typical.val().without_autodiff().unsqueeze();
+        let logs = (code / typical).clamp_min(1e-6).log() * on.clone();
+        let mean_log = logs.matmul(parts.clone()) / sizes.clone().clamp_min(1.0);
+        let all_on = on.matmul(parts).greater_equal(sizes.clone() - 0.5).float();
+        let used = sizes.greater_scalar(1.5).float();
+        let strength = mean_log.exp() * all_on * used;
+        let above = strength.clone().greater(self.threshold.val().without_autodiff().unsqueeze());
+        strength * above.float()
+    }
+
+    fn loudest(&self, strengths: Tensor<2>) -> Tensor<2> {
+        let lengths = self.effects.val().without_autodiff().square().sum_dim(1).sqrt();
+        let loudness = strengths.clone() * lengths.transpose();
+        let least = loudness.clone().topk(self.speaking, 1).narrow(1, self.speaking - 1, 1);
+        let loud = loudness.greater_equal(least).float();
+        strengths * loud
+    }
+}
+
+/// Takes out of `effect` what lies in the span of `directions`, by Gram and Schmidt.
+pub fn remove_span(effect: &mut [f32], directions: &[&[f32]]) {
+    let mut basis: Vec<Vec<f64>> = vec![];
+    for direction in directions {
+        let mut rest: Vec<f64> = direction.iter().map(|value| f64::from(*value)).collect();
+        let before = dot(&rest, &rest);
+        basis.iter().for_each(|axis| remove(&mut rest, axis));
+        let length = dot(&rest, &rest);
+        // A direction that the others span already has nothing of its own to remove.
+        if length > 1e-10 * before {
+            let length = length.sqrt();
+            basis.push(rest.iter().map(|value| value / length).collect());
+        }
+    }
+    let mut rest: Vec<f64> = effect.iter().map(|value| f64::from(*value)).collect();
+    basis.iter().for_each(|axis| remove(&mut rest, axis));
+    effect.iter_mut().zip(rest).for_each(|(value, rest)| *value = rest as f32);
+}
+
+fn dot(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(one, other)| one * other).sum()
+}
+
+fn remove(vector: &mut [f64], axis: &[f64]) {
+    let along = dot(vector, axis);
+    vector.iter_mut().zip(axis).for_each(|(value, axis)| *value -= along * axis);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::to_vec;
+
+    const FEATURES: usize = 5;
+
+    /// Unit 0 has the parts 0 and 1, unit 1 the parts 1, 2 and 3; unit 2 is free.
+    fn units(speaking: usize) -> Units {
+        let device = Device::flex();
+        let config = UnitsConfig::new().with_n_units(3).with_speaking(speaking);
+        let mut units = config.init(FEATURES, 2, &device);
+        let mut parts = vec![0.0; FEATURES * 3];
+        for (feature, unit) in [(0, 0), (1, 0), (1, 1), (2, 1), (3, 1)] {
+            parts[feature * 3 + unit] = 1.0;
+        }
+        units.parts = param(parts, [FEATURES, 3], &device).set_require_grad(false);
+        units.effects = param(vec![1.0, 0.0, 0.0, 3.0, 9.0, 9.0], [3, 2], &device);
+        units.typical = param(vec![2.0, 0.5, 1.0, 1.0, 1.0], [5], &device).set_require_grad(false);
+        units
+    }
+
+    fn forward(units: &Units, code: [f32; FEATURES]) -> UnitsOutput {
+        let code = Tensor::<2>::from_data([code], &Device::flex());
+        units.forward(&TopK::select(code, FEATURES))
+    }
+
+    #[test]
+    fn a_unit_speaks_with_the_geometric_mean_of_its_parts() {
+        let output = forward(&units(3), [4.0, 1.0, 1.0, 0.0, 5.0]);
+
+        // (4 / 2) and (1 / 0.5): twice as strong as usual.
+        let strengths = to_vec(output.strengths);
+        assert!((strengths[0] - 2.0).abs() < 1e-6, "{strengths:?}");
+        assert_eq!(strengths[1..], [0.0, 0.0]);
+        let contribution = to_vec(output.contribution);
+        assert!((contribution[0] - 2.0).abs() < 1e-6 && contribution[1] == 0.0);
+    }
+
+    #[test]
+    fn a_unit_is_silent_as_soon_as_one_part_is() {
+        for missing in 1..4 {
+            let mut code = [0.0, 1.0, 1.0, 1.0, 0.0];
+            code[missing] = 0.0;
+            assert_eq!(to_vec(forward(&units(3), code).strengths)[1], 0.0);
+        }
+        let all = forward(&units(3), [0.0, 1.0, 1.0, 1.0, 0.0]);
+        assert!(to_vec(all.strengths)[1] > 1.0);
+    }
+
+    #[test]
+    fn only_the_loudest_units_speak() {
+        let strengths = to_vec(forward(&units(1), [4.0, 1.0, 1.0, 1.0, 0.0]).strengths);
+
+        // The second has the larger effect.
+        assert_eq!(strengths[0], 0.0);
+        assert!(strengths[1] > 0.0);
+    }
+
+    #[test]
+    fn a_unit_below_its_threshold_is_silent() {
+        let mut units = units(3);
+        units.threshold = param(vec![2.5, 0.0, 0.0], [3], &Device::flex());
+
+        assert_eq!(to_vec(forward(&units, [4.0, 1.0, 0.0, 0.0, 0.0]).strengths)[0], 0.0);
+        assert!(to_vec(forward(&units, [8.0, 1.0, 0.0, 0.0, 0.0]).strengths)[0] > 2.5);
+    }
+
+    #[test]
+    fn an_effect_keeps_only_what_its_parts_cannot_say() {
+        let mut effect = [1.0, 2.0, 3.0];
+
+        remove_span(&mut effect, &[&[1.0, 0.0, 0.0], &[1.0, 1.0, 0.0], &[2.0, 1.0, 0.0]]);
+
+        assert!(effect[0].abs() < 1e-6 && effect[1].abs() < 1e-6);
+        assert_eq!(effect[2], 3.0);
+    }
+}

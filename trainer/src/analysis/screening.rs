@@ -1,0 +1,316 @@
+//! Finds combinations in what a code leaves over: sets of features whose residual, when they are
+//! active together, points in a direction of its own.
+//!
+//! Rounds of: pairs above a permutation null, one regression for all of them, growth to three and
+//! four parts, pruning; then the same again on the new residual. Pure functions over flat slices;
+//! the same input gives the same output on any number of threads.
+
+mod growth;
+mod joint;
+mod pairs;
+pub mod sparse;
+
+use serde::{Deserialize, Serialize};
+
+use joint::Fit;
+use sparse::{Column, SparseRows};
+
+/// What combinations are looked for in.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// Which features are active on each row, and how strongly (above 0).
+    pub codes: &'a SparseRows,
+    /// What the features do not explain: `[rows, d_model]`.
+    pub residuals: &'a [f32],
+    /// The features' directions, of any length but 0: `[n_features, d_model]`.
+    pub directions: &'a [f32],
+    /// The width of a residual.
+    pub d_model: usize,
+}
+
+/// How combinations are looked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScreeningConfig {
+    /// Pairs that are active together on fewer rows are not looked at.
+    pub support: usize,
+    /// How often the residuals are permuted to learn what chance does.
+    pub permutations: usize,
+    /// How likely chance may be to bring its best pair above the threshold.
+    pub level: f64,
+    /// A part is necessary if, without it, less than this share of the effect is left.
+    pub necessity: f64,
+    /// How many rows with and without a further part are needed to judge it.
+    pub rows_to_judge: usize,
+    /// The largest combination.
+    pub largest: usize,
+    /// The largest number of combinations.
+    pub limit: usize,
+    /// The largest number of rounds.
+    pub rounds: usize,
+    /// During the rounds a combination goes if it explains less than this share of the threshold.
+    pub keep: f64,
+    /// The ridge of the joint regression, relative to each column's own energy.
+    pub ridge: f64,
+    /// Another seed is another set of permutations.
+    pub seed: u64,
+}
+
+impl Default for ScreeningConfig {
+    fn default() -> Self {
+        Self {
+            support: 15,
+            permutations: 8,
+            level: 0.05,
+            necessity: 0.5,
+            rows_to_judge: 3,
+            largest: 4,
+            limit: 128,
+            rounds: 30,
+            keep: 0.6,
+            ridge: 0.01,
+            seed: 0,
+        }
+    }
+}
+
+/// A combination that was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoundCombination {
+    /// The features, in ascending order.
+    pub parts: Vec<usize>,
+    /// What they do together at strength 1, outside the span of their directions: `[d_model]`.
+    pub effect: Vec<f32>,
+    /// By how much the squared error would rise without it, all others fitted anew.
+    pub gain: f64,
+    /// On how many rows all parts are active.
+    pub support: usize,
+}
+
+/// What a screening found, the largest gain first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Screening {
+    /// The combinations.
+    pub found: Vec<FoundCombination>,
+    /// The gain that chance reaches with the configured probability, on what is left at the end.
+    pub threshold: f64,
+    /// The mean energy of a row that is left at the end.
+    pub noise: f64,
+    /// How many times pairs were looked for.
+    pub rounds: usize,
+}
+
+/// Why nothing could be looked for.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScreeningError {
+    /// The slices do not describe the same rows or features.
+    #[error("screening: {0}")]
+    Shape(String),
+    /// The regression of all combinations has no solution.
+    #[error("screening: the residuals or codes hold a value that is not a number")]
+    NotFinite,
+}
+
+/// Looks for combinations of two, three and four features.
+///
+/// # Errors
+/// The slices do not fit together, or hold values that are not finite.
+pub fn screen(evidence: &Evidence, config: &ScreeningConfig) -> Result<Screening, ScreeningError> {
+    let bench = Bench::new(evidence, config)?;
+    let mut found: Vec<Vec<usize>> = Vec::new();
+    let mut fit = bench.fit(&found)?;
+    let mut threshold = bench.threshold(&fit, 0);
+    let mut rounds = 0;
+    while rounds < config.rounds {
+        rounds += 1;
+        let seeds = bench.seeds(&fit, &found, threshold);
+        if seeds.is_empty() {
+            // Whatever was explained since no longer swells what chance can reach.
+            let lower = bench.threshold(&fit, rounds);
+            if lower > 0.95 * threshold || rounds == config.rounds {
+                threshold = threshold.min(lower);
+                break;
+            }
+            threshold = lower;
+            continue;
+        }
+        found.extend(seeds);
+        fit = bench.fit(&found)?;
+        (found, fit) = bench.revise(found, fit, threshold)?;
+    }
+    let (found, fit) = bench.prune(found, fit, threshold)?;
+    Ok(Screening { found: bench.describe(&found, &fit), threshold, noise: fit.noise, rounds })
+}
+
+/// The residuals with the effects of `found` taken away: `[rows, d_model]`.
+///
+/// # Errors
+/// The slices do not fit together.
+pub fn without_effects(
+    evidence: &Evidence,
+    found: &[FoundCombination],
+) -> Result<Vec<f32>, ScreeningError> {
+    let config = ScreeningConfig::default();
+    let bench = Bench::new(evidence, &config)?;
+    let mut left = evidence.residuals.to_vec();
+    for combination in found {
+        for (row, strength) in bench.firing(&combination.parts) {
+            let row = &mut left[row as usize * evidence.d_model..][..evidence.d_model];
+            add(row, -strength, &combination.effect);
+        }
+    }
+    Ok(left)
+}
+
+/// The evidence by columns, with the configuration.
+struct Bench<'a> {
+    evidence: Evidence<'a>,
+    config: &'a ScreeningConfig,
+    n_features: usize,
+    /// The rows on which each feature is active.
+    columns: Vec<Column>,
+    /// The features' directions with length 1.
+    directions: Vec<f32>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(evidence: &Evidence<'a>, config: &'a ScreeningConfig) -> Result<Self, ScreeningError> {
+        let complain = |what: String| Err(ScreeningError::Shape(what));
+        let Evidence { codes, residuals, directions, d_model } = *evidence;
+        if d_model == 0 || directions.len() % d_model != 0 {
+            return complain(format!("{} numbers are no directions of {d_model}", directions.len()));
+        }
+        if residuals.len() != codes.len() * d_model {
+            let (have, want) = (residuals.len(), codes.len());
+            return complain(format!("{have} numbers are no {want} residuals of {d_model}"));
+        }
+        let n_features = directions.len() / d_model;
+        if let Some(largest) = codes.largest_id().filter(|&id| id >= n_features) {
+            return complain(format!("a code names feature {largest} of {n_features}"));
+        }
+        let columns = codes.columns(n_features);
+        if columns.iter().flatten().any(|(_, value)| !(value.is_finite() && *value > 0.0)) {
+            return complain("strengths in a code must be finite and above 0".to_string());
+        }
+        let units = directions.chunks_exact(d_model).flat_map(|direction| {
+            let length = dot(direction, direction).sqrt().max(f32::MIN_POSITIVE);
+            direction.iter().map(move |value| value / length)
+        });
+        let directions = units.collect();
+        Ok(Self { evidence: *evidence, config, n_features, columns, directions })
+    }
+
+    /// The rows on which all parts are active, with the geometric mean of their strengths.
+    fn firing(&self, parts: &[usize]) -> Column {
+        let Some((&rarest, others)) = self.rarest_first(parts) else { return Column::new() };
+        let power = 1.0 / parts.len() as f32;
+        let together = self.columns[rarest].iter().filter_map(|&(row, strength)| {
+            let mut product = strength;
+            for &part in &others {
+                product *= self.evidence.codes.value(row as usize, part)?;
+            }
+            Some((row, product.powf(power)))
+        });
+        together.collect()
+    }
+
+    fn rarest_first<'p>(&self, parts: &'p [usize]) -> Option<(&'p usize, Vec<usize>)> {
+        let rarest = parts.iter().min_by_key(|&&part| self.columns[part].len())?;
+        Some((rarest, parts.iter().copied().filter(|part| part != rarest).collect()))
+    }
+
+    fn direction(&self, feature: usize) -> &[f32] {
+        &self.directions[feature * self.evidence.d_model..][..self.evidence.d_model]
+    }
+
+    /// Grows and shrinks every combination, then drops what is double or explains too little.
+    fn revise(
+        &self,
+        found: Vec<Vec<usize>>,
+        fit: Fit,
+        threshold: f64,
+    ) -> Result<(Vec<Vec<usize>>, Fit), ScreeningError> {
+        let mut revised = self.judge(&found, &fit, threshold);
+        let mut seen = std::collections::HashSet::new();
+        revised.retain(|parts| seen.insert(parts.clone()));
+        let fit = if revised == found { fit } else { self.fit(&revised)? };
+        self.prune(revised, fit, self.config.keep * threshold)
+    }
+
+    /// Drops the combinations that explain less than `least`, the worst first, and fits the rest.
+    fn prune(
+        &self,
+        mut found: Vec<Vec<usize>>,
+        mut fit: Fit,
+        least: f64,
+    ) -> Result<(Vec<Vec<usize>>, Fit), ScreeningError> {
+        loop {
+            let before = found.len();
+            let gains = fit.gains.clone();
+            let mut order: Vec<usize> = (0..found.len()).filter(|&r| gains[r] < least).collect();
+            order.sort_by(|&a, &b| gains[a].total_cmp(&gains[b]));
+            // One of each set that shares features at a time: the others may gain what it loses.
+            let mut touched = std::collections::HashSet::new();
+            let mut gone = std::collections::HashSet::new();
+            for place in order {
+                if found[place].iter().all(|part| !touched.contains(part)) {
+                    touched.extend(found[place].iter().copied());
+                    gone.insert(place);
+                }
+            }
+            let mut place = 0..before;
+            found.retain(|_| place.next().is_none_or(|place| !gone.contains(&place)));
+            if found.len() == before {
+                return Ok((found, fit));
+            }
+            fit = self.fit(&found)?;
+        }
+    }
+
+    fn describe(&self, found: &[Vec<usize>], fit: &Fit) -> Vec<FoundCombination> {
+        let mut all: Vec<FoundCombination> = found
+            .iter()
+            .enumerate()
+            .map(|(place, parts)| FoundCombination {
+                parts: parts.clone(),
+                effect: self.outside(fit.effect(place), parts),
+                gain: fit.gains[place],
+                support: fit.firings[place].len(),
+            })
+            .collect();
+        all.sort_by(|a, b| b.gain.total_cmp(&a.gain));
+        all
+    }
+
+    /// `(I - Proj of span{d_j: j in parts}) vector`.
+    fn outside(&self, vector: &[f32], parts: &[usize]) -> Vec<f32> {
+        let mut basis: Vec<Vec<f32>> = Vec::with_capacity(parts.len());
+        let clear = |vector: &mut Vec<f32>, basis: &[Vec<f32>]| {
+            for other in basis {
+                let along = dot(vector, other);
+                add(vector, -along, other);
+            }
+        };
+        for &part in parts {
+            let mut own = self.direction(part).to_vec();
+            clear(&mut own, &basis);
+            let length = dot(&own, &own).sqrt();
+            // Parts that point the same way span less.
+            if length > 1e-3 {
+                own.iter_mut().for_each(|value| *value /= length);
+                basis.push(own);
+            }
+        }
+        let mut vector = vector.to_vec();
+        clear(&mut vector, &basis);
+        vector
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn add(to: &mut [f32], times: f32, what: &[f32]) {
+    to.iter_mut().zip(what).for_each(|(to, what)| *to += times * what);
+}

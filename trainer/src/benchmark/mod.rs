@@ -1,0 +1,15 @@
+//! The combination benchmark: worlds in which we know what combines, and how well it is found.
+//!
+//! [`world`] draws the features, the rules and the decoys, [`rows`] lets them fire. [`oracle`]
+//! reads the rows with the true dictionary and finds combinations in what is left over;
+//! [`rivals`] rank combinations by simpler statistics of the same code; [`score`] says how many
+//! of the rules were found. Nothing here knows a model or a device.
+
+pub mod config;
+mod directions;
+pub mod oracle;
+pub mod rivals;
+pub mod rows;
+pub mod rules;
+pub mod score;
+pub mod world;

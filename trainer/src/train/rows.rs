@@ -1,0 +1,133 @@
+//! Where a training's rows come from. What a step sees depends on the step and the seed alone.
+
+use burn::prelude::*;
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use shared::random;
+
+/// A source of activations, centred and scaled.
+pub trait RowSource {
+    /// The rows of a step: `[batch_size, d_model]`, without autodiff.
+    fn batch(&mut self, step: u64) -> Tensor<2>;
+
+    /// Rows to look for combinations in after a step: `[count, d_model]`, or fewer if there are
+    /// not so many.
+    fn sample(&mut self, step: u64, count: usize) -> Tensor<2>;
+
+    /// Where the rows are.
+    fn device(&self) -> Device;
+}
+
+/// Recorded rows: all of them, shuffled anew each time around.
+#[derive(Debug)]
+pub struct RecordedRows<'a> {
+    rows: &'a Tensor<2>,
+    seed: u64,
+    batch_size: usize,
+    order: Vec<i32>,
+    around: Option<u64>,
+}
+
+impl<'a> RecordedRows<'a> {
+    /// The order that `seed` gives to `rows`, of shape `[rows, d_model]`.
+    pub fn new(rows: &'a Tensor<2>, batch_size: usize, seed: u64) -> Self {
+        let [count, _] = rows.dims();
+        let order = (0..count as i32).collect();
+        Self { rows, seed, batch_size: batch_size.min(count), order, around: None }
+    }
+
+    fn chosen(&self, places: Vec<i32>) -> Tensor<2> {
+        let length = places.len();
+        let places = Tensor::from_data(TensorData::new(places, [length]), &self.device());
+        self.rows.clone().select(0, places)
+    }
+}
+
+impl RowSource for RecordedRows<'_> {
+    /// What is left at the end of a round waits for the next.
+    fn batch(&mut self, step: u64) -> Tensor<2> {
+        let in_a_round = (self.order.len() / self.batch_size) as u64;
+        let around = step / in_a_round;
+        if self.around != Some(around) {
+            let mut stream = random::stream(self.seed, "order of rows");
+            stream.set_stream(around);
+            self.order = (0..self.order.len() as i32).collect();
+            self.order.shuffle(&mut stream);
+            self.around = Some(around);
+        }
+        let first = (step % in_a_round) as usize * self.batch_size;
+        self.chosen(self.order[first..first + self.batch_size].to_vec())
+    }
+
+    fn sample(&mut self, step: u64, count: usize) -> Tensor<2> {
+        let mut stream = random::stream(self.seed, "rows to screen");
+        stream.set_stream(step);
+        let mut places: Vec<i32> = (0..self.order.len() as i32).collect();
+        let count = count.min(places.len());
+        for place in 0..count {
+            let other = stream.random_range(place..places.len());
+            places.swap(place, other);
+        }
+        places.truncate(count);
+        self.chosen(places)
+    }
+
+    fn device(&self) -> Device {
+        self.rows.device()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::weights::to_vec;
+
+    fn rows() -> Tensor<2> {
+        let values: Vec<f32> = (0..70).map(|row| row as f32).collect();
+        Tensor::from_data(TensorData::new(values, [70, 1]), &Device::flex())
+    }
+
+    fn sorted(mut values: Vec<f32>) -> Vec<f32> {
+        values.sort_by(f32::total_cmp);
+        values
+    }
+
+    #[test]
+    fn every_row_is_seen_once_in_a_round_and_in_another_order_in_the_next() {
+        let rows = rows();
+        let mut source = RecordedRows::new(&rows, 10, 1);
+
+        let mut round = |first| -> Vec<f32> {
+            (first..first + 7).flat_map(|step| to_vec(source.batch(step))).collect()
+        };
+        let (one, other) = (round(0), round(7));
+
+        assert_eq!(sorted(one.clone()), to_vec(rows.clone().reshape([70])));
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_step_sees_the_same_rows_whatever_came_before() {
+        let rows = rows();
+        let mut straight = RecordedRows::new(&rows, 10, 1);
+        for step in 0..9 {
+            straight.batch(step);
+        }
+        let mut resumed = RecordedRows::new(&rows, 10, 1);
+
+        assert_eq!(to_vec(straight.batch(9)), to_vec(resumed.batch(9)));
+    }
+
+    #[test]
+    fn a_sample_has_no_row_twice() {
+        let rows = rows();
+        let mut source = RecordedRows::new(&rows, 10, 1);
+
+        let sample = sorted(to_vec(source.sample(3, 50)));
+        let all = source.sample(3, 500);
+
+        assert_eq!(sample.len(), 50);
+        assert!(sample.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(all.dims(), [70, 1]);
+    }
+}
