@@ -113,8 +113,7 @@ impl Csae {
     /// Reconstructs `activations`, of shape `[batch, d_model]`, centred and scaled as in training.
     pub fn forward(&self, activations: Tensor<2>, limits: Limits) -> CsaeOutput {
         let centred = activations - self.decoder_bias.val().unsqueeze();
-        let features =
-            relu(centred.clone().matmul(self.encoder.val()) + self.encoder_bias.val().unsqueeze());
+        let features = self.features(centred.clone());
         let active = TopK::select(features.clone(), limits.sparsity_k);
         let active = refit(active, centred, self.decoder.val(), self.refit_steps);
         let attention = match &self.attention {
@@ -135,6 +134,12 @@ impl Csae {
             reconstruction = reconstruction + units.contribution.clone();
         }
         CsaeOutput { reconstruction, features, active, attention, units }
+    }
+
+    /// All features of rows less the decoder's bias, before the choice of the strongest:
+    /// `[batch, n_features]`.
+    pub fn features(&self, centred: Tensor<2>) -> Tensor<2> {
+        relu(centred.matmul(self.encoder.val()) + self.encoder_bias.val().unsqueeze())
     }
 
     /// `b_dec + D f`: what the `active` features say one by one, `[batch, d_model]`.

@@ -146,6 +146,42 @@ pub struct AutoencoderTraining {
     pub warmup: u64,
     /// The weight of AuxK, which revives dead features.
     pub auxk_weight: f64,
+    /// How units, where there are some, look for combinations.
+    #[serde(default)]
+    pub composition: CompositionTraining,
+}
+
+/// How units look for combinations while an autoencoder trains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CompositionTraining {
+    /// How many times.
+    pub times: usize,
+    /// The first time, as a share of the steps.
+    pub from: f64,
+    /// The last time, as a share of the steps.
+    pub until: f64,
+    /// On how many rows.
+    pub rows: usize,
+    /// How many more features are active then.
+    pub extra_features: usize,
+    /// How many steps of refitting they get then.
+    pub refit_steps: usize,
+    /// Below which share of its mean strength a feature then counts as silent.
+    pub cut: f64,
+}
+
+impl Default for CompositionTraining {
+    fn default() -> Self {
+        Self {
+            times: 6,
+            from: 0.3,
+            until: 0.95,
+            rows: 65_536,
+            extra_features: 4,
+            refit_steps: 10,
+            cut: 0.25,
+        }
+    }
 }
 
 impl Profile {
@@ -191,6 +227,7 @@ fn cpu() -> Profile {
             batch_size: 512,
             warmup: 100,
             auxk_weight: 1.0 / 32.0,
+            composition: CompositionTraining::default(),
         },
         // 3e-4 is the source's; with 256 features the field's default would be 1.6e-3.
         learning_rates: vec![3e-4, 1e-3, 2e-3],

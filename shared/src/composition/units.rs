@@ -1,10 +1,10 @@
 //! Composition units: each stands for a combination of 2 to 4 features and says what only the
 //! combination can say.
 //!
-//! Unit `r` is on when all its parts are: `h_r` is the geometric mean of `f_j / s_j` over its parts
-//! (`s_j`: how strongly feature `j` fires when it does), 0 as soon as one is silent. It speaks,
-//! `z_r = h_r`, above its threshold; the 8 loudest of a row speak at most. Its effect `v_r` is
-//! orthogonal to its parts' directions.
+//! Unit `r` is on when all its parts are: `h_r` is the geometric mean of their strengths, 0 as soon as
+//! one is silent. It speaks, `z_r = h_r`, above its threshold; the 8 loudest of a row speak at most.
+//! Its effect `v_r` is orthogonal to its parts' directions. (Dividing each strength by how strongly its
+//! feature usually fires would change nothing but the length of `v_r`.)
 
 use burn::module::Param;
 use burn::prelude::*;
@@ -40,8 +40,6 @@ pub struct Units {
     pub parts: Param<Tensor<2>>,
     /// What a unit adds at strength 1: `[n_units, d_model]`.
     pub effects: Param<Tensor<2>>,
-    /// How strongly each feature fires when it does: `[n_features]`. A running mean.
-    pub typical: Param<Tensor<1>>,
     /// Above which strength a unit speaks: `[n_units]`.
     pub threshold: Param<Tensor<1>>,
     speaking: usize,
@@ -60,16 +58,11 @@ impl UnitsConfig {
     /// Units that are all free.
     pub fn init(&self, n_features: usize, d_model: usize, device: &Device) -> Units {
         let units = self.n_units;
-        let fixed = |values: Vec<f32>| {
-            let length = values.len();
-            param(values, [length], device).set_require_grad(false)
-        };
         let parts = param(vec![0.0; n_features * units], [n_features, units], device);
         Units {
             parts: parts.set_require_grad(false),
             effects: param(vec![0.0; units * d_model], [units, d_model], device),
-            typical: fixed(vec![1.0; n_features]),
-            threshold: fixed(vec![0.0; units]),
+            threshold: param(vec![0.0; units], [units], device).set_require_grad(false),
             speaking: self.speaking,
         }
     }
@@ -98,8 +91,7 @@ impl Units {
         let parts = self.parts.val().without_autodiff();
         let sizes = parts.clone().sum_dim(0); // [1, n_units]
         let on = code.clone().greater_scalar(0.0).float();
-        let typical = self.typical.val().without_autodiff().unsqueeze();
-        let logs = (code / typical).clamp_min(1e-6).log() * on.clone();
+        let logs = code.clamp_min(1e-6).log() * on.clone();
         let mean_log = logs.matmul(parts.clone()) / sizes.clone().clamp_min(1.0);
         let all_on = on.matmul(parts).greater_equal(sizes.clone() - 0.5).float();
         let used = sizes.greater_scalar(1.5).float();
@@ -163,7 +155,6 @@ mod tests {
         }
         units.parts = param(parts, [FEATURES, 3], &device).set_require_grad(false);
         units.effects = param(vec![1.0, 0.0, 0.0, 3.0, 9.0, 9.0], [3, 2], &device);
-        units.typical = param(vec![2.0, 0.5, 1.0, 1.0, 1.0], [5], &device).set_require_grad(false);
         units
     }
 
@@ -176,7 +167,6 @@ mod tests {
     fn a_unit_speaks_with_the_geometric_mean_of_its_parts() {
         let output = forward(&units(3), [4.0, 1.0, 1.0, 0.0, 5.0]);
 
-        // (4 / 2) and (1 / 0.5): twice as strong as usual.
         let strengths = to_vec(output.strengths);
         assert!((strengths[0] - 2.0).abs() < 1e-6, "{strengths:?}");
         assert_eq!(strengths[1..], [0.0, 0.0]);
@@ -192,7 +182,7 @@ mod tests {
             assert_eq!(to_vec(forward(&units(3), code).strengths)[1], 0.0);
         }
         let all = forward(&units(3), [0.0, 1.0, 1.0, 1.0, 0.0]);
-        assert!(to_vec(all.strengths)[1] > 1.0);
+        assert!(to_vec(all.strengths)[1] > 0.9);
     }
 
     #[test]

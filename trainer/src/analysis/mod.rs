@@ -3,3 +3,4 @@
 pub mod evaluation;
 pub mod features;
 pub mod measures;
+pub mod screening;

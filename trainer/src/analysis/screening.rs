@@ -178,7 +178,10 @@ impl<'a> Bench<'a> {
         let complain = |what: String| Err(ScreeningError::Shape(what));
         let Evidence { codes, residuals, directions, d_model } = *evidence;
         if d_model == 0 || directions.len() % d_model != 0 {
-            return complain(format!("{} numbers are no directions of {d_model}", directions.len()));
+            return complain(format!(
+                "{} numbers are no directions of {d_model}",
+                directions.len()
+            ));
         }
         if residuals.len() != codes.len() * d_model {
             let (have, want) = (residuals.len(), codes.len());

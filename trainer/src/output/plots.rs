@@ -105,9 +105,9 @@ fn density(results: &Results) -> Chart {
         .exports
         .iter()
         .map(|export| {
-            let mut counts = [0.0; 11];
+            let mut counts = [0.0; 10];
             for feature in export.features.iter().filter(|feature| feature.density > 0.0) {
-                let bin = ((feature.density.log10() + 5.0) * 2.0).floor().clamp(0.0, 10.0);
+                let bin = ((feature.density.log10() + 5.0) * 2.0).floor().clamp(0.0, 9.0);
                 counts[bin as usize] += 1.0;
             }
             let middle = |bin: usize| -5.0 + (bin as f64 + 0.5) / 2.0;

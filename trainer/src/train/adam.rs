@@ -66,6 +66,11 @@ impl Adam {
         module.map(&mut stepper)
     }
 
+    /// Forgets what it knows of the parameter called `name`, which has become another.
+    pub fn forget(&mut self, name: &str) {
+        self.moments.remove(name);
+    }
+
     /// Writes the memory into `weights`, under `first.` and `second.`.
     pub fn save(&self, weights: &mut Weights) {
         for (name, moments) in &self.moments {

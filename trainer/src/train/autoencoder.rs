@@ -14,7 +14,7 @@ use shared::{Csae, CsaeConfig, CsaeOutput, Limits, TopK};
 
 use super::adam::{Adam, AdamConfig};
 use super::rows::RowSource;
-use super::{Clock, Observer, Snapshot, part, put, schedule};
+use super::{Clock, Observer, Snapshot, composition, part, put, schedule};
 use crate::plan::{AutoencoderTraining, Schedule};
 
 /// After how many steps the loss terms are kept and dead features are looked for.
@@ -119,6 +119,7 @@ pub fn train(
         let batch = rows.batch(state.step);
         let limits = schedule::limits(state.step, steps, task.schedule, task.config.limits());
         let terms = state.learn(task, batch, limits);
+        state.compose(task, rows, limits)?;
         if state.step.is_multiple_of(BETWEEN_METRICS) || state.step == steps {
             state.measure(task, &terms, limits);
         }
@@ -140,6 +141,8 @@ struct State {
     silent: Tensor<1>,
     /// Whether a feature was dead when last looked.
     any_dead: bool,
+    /// The parts of each unit, empty before the units have looked for any.
+    parts: Vec<Vec<usize>>,
     step: u64,
     seconds: f64,
     metrics: Vec<Metric>,
@@ -152,6 +155,7 @@ impl State {
             adam: Adam::new(AdamConfig::default()),
             silent: Tensor::zeros([task.config.n_features], device),
             any_dead: false,
+            parts: vec![],
             step: 0,
             seconds: 0.0,
             metrics: vec![],
@@ -164,6 +168,7 @@ impl State {
                 state.silent = Tensor::from_floats(&silent.values[..], device);
                 state.any_dead = any.values.first() == Some(&1.0);
             }
+            state.parts = state.model.units.as_ref().map_or(vec![], composition::parts_of);
             state.step = snapshot.step;
             state.seconds = snapshot.seconds;
             state.metrics = snapshot.metrics;
@@ -191,9 +196,27 @@ impl State {
         model.decoder = model.decoder.map(|decoder| {
             Tensor::from_inner(unit_rows(decoder.without_autodiff())).require_grad()
         });
-        self.model = model;
+        self.model = composition::make_orthogonal(model, &self.parts);
         self.step += 1;
         terms
+    }
+
+    /// Gives the units new parts, where there are units and it is time to.
+    fn compose(
+        &mut self,
+        task: &AutoencoderTask,
+        rows: &mut dyn RowSource,
+        limits: Limits,
+    ) -> Result<()> {
+        let training = &task.training.composition;
+        let due = composition::is_due(self.step, task.training.steps, training);
+        if self.model.units.is_some() && due {
+            let sample = rows.sample(self.step, training.rows);
+            self.model = composition::recompose(self.model.clone(), sample, limits, training)?;
+            self.parts = self.model.units.as_ref().map_or(vec![], composition::parts_of);
+            self.adam.forget("units.effects");
+        }
+        Ok(())
     }
 
     fn count_silent(&mut self, active: &TopK) {

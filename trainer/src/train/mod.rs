@@ -2,6 +2,7 @@
 
 pub mod adam;
 pub mod autoencoder;
+pub mod composition;
 pub mod lm;
 pub mod rows;
 pub mod schedule;

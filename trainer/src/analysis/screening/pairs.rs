@@ -34,9 +34,10 @@ impl Bench<'_> {
         };
         let mut pairs: Vec<Pair> = (0..self.n_features)
             .into_par_iter()
-            .map_init(|| self.sums(), |sums, first| {
-                self.pairs_of(first, &rows_of(self, first), &fit.residuals, sums)
-            })
+            .map_init(
+                || self.sums(),
+                |sums, first| self.pairs_of(first, &rows_of(self, first), &fit.residuals, sums),
+            )
             .flatten()
             .collect();
         pairs.retain(|pair| pair.delta > threshold && !inside(pair));
@@ -62,17 +63,20 @@ impl Bench<'_> {
         let count = self.config.permutations.max(2);
         let maxima: Vec<Vec<f64>> = (0..self.n_features)
             .into_par_iter()
-            .map_init(|| self.sums(), |sums, first| {
-                let name = format!("null {round} {first}");
-                let mut random = stream(self.config.seed, &name);
-                let mut rows = rows_of(self, first);
-                let one = |_| {
-                    rows.shuffle(&mut random);
-                    let pairs = self.pairs_of(first, &rows, &fit.residuals, sums);
-                    pairs.iter().map(|pair| pair.delta).fold(0.0, f64::max)
-                };
-                (0..count).map(one).collect()
-            })
+            .map_init(
+                || self.sums(),
+                |sums, first| {
+                    let name = format!("null {round} {first}");
+                    let mut random = stream(self.config.seed, &name);
+                    let mut rows = rows_of(self, first);
+                    let one = |_| {
+                        rows.shuffle(&mut random);
+                        let pairs = self.pairs_of(first, &rows, &fit.residuals, sums);
+                        pairs.iter().map(|pair| pair.delta).fold(0.0, f64::max)
+                    };
+                    (0..count).map(one).collect()
+                },
+            )
             .collect();
         let best: Vec<f64> = (0..count)
             .map(|place| maxima.iter().map(|maxima| maxima[place]).fold(0.0, f64::max))
@@ -123,7 +127,8 @@ impl Bench<'_> {
         let supported = (first + 1..self.n_features).filter(|&other| sums.support[other] >= least);
         let pair = |second: usize| {
             let effect = &sums.effect[second * width..][..width];
-            let delta = self.outside_of_pair(effect, first, second) / f64::from(sums.square[second]);
+            let delta =
+                self.outside_of_pair(effect, first, second) / f64::from(sums.square[second]);
             Pair { first, second, delta }
         };
         supported.map(pair).collect()
