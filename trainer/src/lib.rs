@@ -3,6 +3,7 @@
 pub mod activations;
 pub mod analysis;
 pub mod baselines;
+pub mod benchmark;
 pub mod cache;
 pub mod complaint;
 pub mod console;

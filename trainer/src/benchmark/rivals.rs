@@ -123,7 +123,11 @@ impl Counts {
 
 /// What a rival would deploy: all that reach the threshold which served it best, truth in hand,
 /// on the threshold rows. That is more than a user could know.
-pub fn deployed(truth: &Truth, on_threshold_rows: &[Proposal], ranking: &[Proposal]) -> Vec<Proposal> {
+pub fn deployed(
+    truth: &Truth,
+    on_threshold_rows: &[Proposal],
+    ranking: &[Proposal],
+) -> Vec<Proposal> {
     let threshold = best_threshold(truth, on_threshold_rows);
     ranking.iter().filter(|proposal| proposal.score >= threshold).cloned().collect()
 }

@@ -50,8 +50,7 @@ impl<'a> Sampler<'a> {
         let config = &world.config;
         let rank = config.correlation_rank;
         let mut random = stream(config.seed, "loadings");
-        let mut loadings =
-            normal(&mut random, config.n_features * rank, config.correlation as f32);
+        let mut loadings = normal(&mut random, config.n_features * rank, config.correlation as f32);
         let mut own = vec![1.0; config.n_features];
         for (own, loadings) in own.iter_mut().zip(loadings.chunks_exact_mut(rank.max(1))) {
             let square: f32 = loadings.iter().map(|value| value * value).sum();
@@ -106,7 +105,10 @@ impl<'a> Sampler<'a> {
         for (place, rule) in world.rules.iter().enumerate() {
             if all_active(rule, &strengths) {
                 let spread = 1.0 + normal(random, 1, 0.1)[0];
-                fired.push((place as u32, world.delta as f32 * self.gate(rule, &strengths) * spread));
+                fired.push((
+                    place as u32,
+                    world.delta as f32 * self.gate(rule, &strengths) * spread,
+                ));
             }
         }
         let mut activation = normal(random, world.config.d_model, world.noise);
@@ -203,13 +205,8 @@ fn quantile(probability: f64) -> f64 {
         4.374664141464968,
         2.938163982698783,
     ];
-    const UNDER: [f64; 5] = [
-        7.784695709041462e-3,
-        3.224671290700398e-1,
-        2.445134137142996,
-        3.754408661907416,
-        1.0,
-    ];
+    const UNDER: [f64; 5] =
+        [7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416, 1.0];
     let polynomial = |terms: &[f64], at: f64| terms.iter().fold(0.0, |sum, term| sum * at + term);
     if probability <= 0.0 || probability >= 1.0 {
         return if probability <= 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };

@@ -207,7 +207,11 @@ impl Hand {
     }
 
     /// Features of a new group of which all but the first have not been promised to stay.
-    fn pick_turnable(&mut self, size: usize, rng: &mut ChaCha8Rng) -> Result<Vec<usize>, WorldError> {
+    fn pick_turnable(
+        &mut self,
+        size: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<usize>, WorldError> {
         let fixed = self.fixed.clone();
         let mut group = Vec::with_capacity(size);
         // An anchor that cannot be turned itself spares one that can.

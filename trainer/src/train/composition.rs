@@ -39,24 +39,33 @@ pub fn recompose(
     training: &CompositionTraining,
 ) -> Result<Csae> {
     let Some(units) = model.units.clone() else { return Ok(model) };
-    let codes = wide_code(&model, rows, limits, training);
-    let directions = to_vec(model.decoder.val().without_autodiff());
-    let [_, d_model] = model.decoder.val().dims();
     let [_, n_units] = units.parts.val().dims();
+    let mut screening = look(&model, rows, limits, training)?;
+    screening.found.truncate(n_units);
+    model.units = Some(with_parts(units, &screening));
+    Ok(model)
+}
+
+/// Looks for combinations in what the features of `model` leave over of `rows`.
+///
+/// # Errors
+/// The model has become something that is not finite.
+pub fn look(
+    model: &Csae,
+    rows: Tensor<2>,
+    limits: Limits,
+    training: &CompositionTraining,
+) -> Result<Screening> {
+    let codes = wide_code(model, rows, limits, training);
+    let [_, d_model] = model.decoder.val().dims();
     let evidence = Evidence {
         codes: &codes.rows,
         residuals: &codes.residuals,
-        directions: &directions,
+        directions: &to_vec(model.decoder.val().without_autodiff()),
         d_model,
     };
-    let config = ScreeningConfig {
-        limit: n_units,
-        largest: limits.combination_size,
-        ..ScreeningConfig::default()
-    };
-    let screening = screen(&evidence, &config)?;
-    model.units = Some(with_parts(units, &screening));
-    Ok(model)
+    let config = ScreeningConfig { largest: limits.combination_size, ..ScreeningConfig::default() };
+    Ok(screen(&evidence, &config)?)
 }
 
 /// Codes of rows, and what they leave over.
