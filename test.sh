@@ -3,8 +3,8 @@
 # Its last line is "N passed, N failed".
 #
 # CSAE_BUILD_CACHE  where builds are kept, outside the checkout (default ~/.cache/csae-build)
-# CSAE_TEXTS        a folder with shakespeare_char/input.txt for the run on real text; without it,
-#                   that run reads a generated language
+# CSAE_DATA         a folder with shakespeare_char/input.txt for the run on real text; without it, that
+#                   run looks for one itself
 set -u
 cd "$(dirname "$0")" || exit 1
 cache=${CSAE_BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/csae-build}
@@ -65,9 +65,7 @@ install_tools() {
 main_job() {
   local work=$cache/smoke
   rm -rf "$work" && mkdir -p "$work" || return 1
-  local texts=${CSAE_TEXTS:-}
-  echo "text: ${texts:-a generated language}"
-  (cd "$work" && CSAE_PROFILE=smoke CSAE_DEVICE=cpu CSAE_DATA=$texts \
+  (cd "$work" && CSAE_PROFILE=smoke CSAE_DEVICE=cpu \
     "$CARGO_TARGET_DIR/release/trainer" --out_dir=run_1) || return 1
   /usr/bin/python3 tests/read_results.py "$work/run_1"
 }

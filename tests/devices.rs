@@ -11,7 +11,7 @@ use anyhow::Result;
 use burn::prelude::*;
 use shared::weights::Weights;
 use shared::{AttentionConfig, CharLmConfig, CsaeConfig, random};
-use trainer::data::{Corpus, arithmetic};
+use trainer::data::{Corpus, Rows, arithmetic};
 use trainer::device;
 use trainer::plan::{Profile, ProfileName, Schedule};
 use trainer::settings::DeviceChoice;
@@ -107,8 +107,7 @@ fn steps_of_the_autoencoders_agree() {
         let config =
             CsaeConfig::new(16).with_n_features(40).with_sparsity_k(6).with_attention(attention);
         let step = |device: &Device| {
-            let data = TensorData::new(values.clone(), [64, 16]);
-            let rows = Tensor::<2>::from_data(data, device);
+            let rows = Rows { values: values.clone(), width: 16 };
             let task = AutoencoderTask {
                 name: "test",
                 config: &config,
@@ -118,7 +117,7 @@ fn steps_of_the_autoencoders_agree() {
                 seed: 1,
             };
             let mut keeper = Keeper::default();
-            let mut source = RecordedRows::new(&rows, training.batch_size, 1);
+            let mut source = RecordedRows::new(&rows, training.batch_size, 1, device);
             autoencoder::train(&task, &mut source, None, &mut keeper).unwrap();
             keeper.0
         };

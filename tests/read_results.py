@@ -25,9 +25,14 @@ for dataset, values in means.items():
 
 everything = np.load(run / "all_results.npy", allow_pickle=True).item()
 for dataset in means:
+    # As the harness's plots read them.
     losses = everything[f"{dataset}_0_val_info"]
-    assert [point["iter"] for point in losses] == sorted(point["iter"] for point in losses)
-    assert abs(min(point["loss"] for point in losses) - means[dataset]["best_val_loss_mean"]) < 1e-12
+    steps = [info["iter"] for info in losses]
+    assert steps == sorted(steps)
+    assert abs(min(info["val/loss"] for info in losses) - means[dataset]["best_val_loss_mean"]) < 1e-12
+    assert all(info["train/loss"] > 0 for info in losses)
+    assert all(info["loss"] > 0 for info in everything[f"{dataset}_0_train_info"])
+    assert everything[f"{dataset}_0_final_info"]["final_train_loss"] > 0
 
 # safetensors: eight bytes of length, a JSON header, numbers.
 raw = (run / "export" / "weights.safetensors").read_bytes()

@@ -9,11 +9,15 @@ fn main() {
         (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_string())
     };
     let commit = git(&["rev-parse", "--short=7", "HEAD"]).unwrap_or_else(|| "no commit".into());
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some();
+    let commit = if changed { commit + "-changed" } else { commit };
     println!("cargo::rustc-env=CSAE_COMMIT={commit}");
     for path in ["HEAD", "logs/HEAD"] {
         if let Some(path) = git(&["rev-parse", "--git-path", path]) {
             println!("cargo::rerun-if-changed={path}");
         }
     }
-    println!("cargo::rerun-if-changed=build.rs");
+    for path in ["build.rs", "src", "../shared/src"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
 }

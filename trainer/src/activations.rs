@@ -11,7 +11,7 @@ use shared::bundle::Normalization;
 use shared::random;
 use shared::weights::{Weight, Weights, to_vec};
 
-use crate::data::{Batch, Windows};
+use crate::data::{Batch, Rows, Windows};
 use crate::interrupt;
 use crate::train::lm::ids;
 
@@ -21,12 +21,10 @@ const WINDOWS_AT_ONCE: usize = 64;
 /// Rows of one layer, as the language model computes them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
-    /// To train on: `[rows, d_model]`.
-    pub train: Vec<f32>,
+    /// To train on.
+    pub train: Rows,
     /// To choose a learning rate on, from other places of the training text.
-    pub selection: Vec<f32>,
-    /// The width of a row.
-    pub d_model: usize,
+    pub selection: Rows,
 }
 
 /// How many rows to record.
@@ -51,7 +49,7 @@ pub fn record(
     windows: Windows,
     counts: RowCounts,
     seed: u64,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Recorded> {
     let in_window = windows.counted(0).len();
     let mut starts = windows.starts(text.len());
@@ -60,20 +58,21 @@ pub fn record(
     let train = counts.train.div_ceil(in_window).min(starts.len() - selection);
     starts.truncate(train + selection);
 
-    let mut rows = vec![];
+    let mut train_rows = vec![];
     let mut done = 0;
     for starts in starts.chunks(WINDOWS_AT_ONCE) {
         interrupt::check()?;
         let stream = read(lm, layer, &Batch::of(text, starts, windows.block_size));
-        rows.extend(to_vec(counted(stream, windows)));
+        train_rows.extend(to_vec(counted(stream, windows)));
         done += starts.len();
-        progress(done, train + selection);
+        progress((done * in_window).min(counts.train));
     }
-    let d_model = rows.len() / (done * in_window).max(1);
-    let mut selected = rows.split_off(train * in_window * d_model);
+    let d_model = train_rows.len() / (done * in_window).max(1);
+    let mut selected = train_rows.split_off(train * in_window * d_model);
     selected.truncate(counts.selection * d_model);
-    rows.truncate(counts.train * d_model);
-    Ok(Recorded { train: rows, selection: selected, d_model })
+    train_rows.truncate(counts.train * d_model);
+    let rows = |values| Rows { values, width: d_model };
+    Ok(Recorded { train: rows(train_rows), selection: rows(selected) })
 }
 
 /// The residual stream after block `layer` for a batch: `[batch_size, block_size, d_model]`.
@@ -94,36 +93,36 @@ pub fn counted(stream: Tensor<3>, windows: Windows) -> Tensor<2> {
 impl Recorded {
     /// The mean of the training rows, and the scale that gives their entries a mean square of 1.
     pub fn normalization(&self) -> Normalization {
-        let rows = (self.train.len() / self.d_model).max(1) as f64;
-        let mut mean = vec![0.0_f64; self.d_model];
-        for row in self.train.chunks_exact(self.d_model) {
+        let rows = self.train.len().max(1) as f64;
+        let mut mean = vec![0.0_f64; self.train.width];
+        for row in self.train.iter() {
             mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += f64::from(*value) / rows);
         }
         let mean: Vec<f32> = mean.iter().map(|value| *value as f32).collect();
         let square = |row: &[f32]| -> f64 {
             row.iter().zip(&mean).map(|(value, mean)| f64::from(value - mean).powi(2)).sum()
         };
-        let squares: f64 = self.train.chunks_exact(self.d_model).map(square).sum();
-        let scale = (rows * self.d_model as f64 / squares.max(1e-30)).sqrt();
+        let squares: f64 = self.train.iter().map(square).sum();
+        let scale = (rows * self.train.width as f64 / squares.max(1e-30)).sqrt();
         Normalization { mean, scale: scale as f32 }
     }
 
-    /// Rows as a tensor, centred and scaled: `[rows, d_model]`.
-    pub fn scaled(&self, rows: &[f32], by: &Normalization, device: &Device) -> Tensor<2> {
-        let mut scaled = Vec::with_capacity(rows.len());
-        for row in rows.chunks_exact(self.d_model) {
-            let pairs = row.iter().zip(&by.mean);
-            scaled.extend(pairs.map(|(value, mean)| (value - mean) * by.scale));
+    /// The rows centred and scaled.
+    pub fn scaled(mut self, by: &Normalization) -> Self {
+        for rows in [&mut self.train, &mut self.selection] {
+            let means = by.mean.iter().cycle();
+            rows.values
+                .iter_mut()
+                .zip(means)
+                .for_each(|(value, mean)| *value = (*value - mean) * by.scale);
         }
-        let count = rows.len() / self.d_model;
-        Tensor::from_data(TensorData::new(scaled, [count, self.d_model]), device)
+        self
     }
 
     /// The rows as tensors by name, for the cache.
     pub fn into_weights(self) -> Weights {
-        let d_model = self.d_model;
         let weight =
-            |values: Vec<f32>| Weight { shape: vec![values.len() / d_model, d_model], values };
+            |rows: Rows| Weight { shape: vec![rows.len(), rows.width], values: rows.values };
         let (train, selection) = (weight(self.train), weight(self.selection));
         [("train".to_string(), train), ("selection".to_string(), selection)].into()
     }
@@ -135,15 +134,15 @@ impl Recorded {
     pub fn from_weights(mut weights: Weights) -> Result<Self> {
         let mut take = |name: &str| {
             let weight = weights.remove(name).with_context(|| format!("no tensor {name:?}"))?;
-            let [_, d_model] = weight.shape[..] else {
+            let [_, width] = weight.shape[..] else {
                 anyhow::bail!("tensor {name:?} is not a matrix");
             };
-            Ok((weight.values, d_model))
+            Ok(Rows { values: weight.values, width })
         };
-        let (train, d_model) = take("train")?;
-        let (selection, same) = take("selection")?;
-        anyhow::ensure!(d_model == same && d_model > 0, "rows of different widths");
-        Ok(Self { train, selection, d_model })
+        let (train, selection) = (take("train")?, take("selection")?);
+        let same = train.width == selection.width && train.width > 0;
+        anyhow::ensure!(same, "rows of different widths");
+        Ok(Self { train, selection })
     }
 }
 
@@ -164,16 +163,15 @@ mod tests {
     fn recorded(train: usize, selection: usize) -> Recorded {
         let text: Vec<u32> = (0..200).map(|i| (i * i % 5) as u32).collect();
         let counts = RowCounts { train, selection };
-        record(&lm(), 1, &text, Windows { block_size: 4 }, counts, 1, &mut |_, _| {}).unwrap()
+        record(&lm(), 1, &text, Windows { block_size: 4 }, counts, 1, &mut |_| {}).unwrap()
     }
 
     #[test]
     fn as_many_rows_are_recorded_as_were_asked_for() {
         let recorded = recorded(51, 7);
 
-        assert_eq!(recorded.d_model, 4);
-        assert_eq!(recorded.train.len(), 51 * 4);
-        assert_eq!(recorded.selection.len(), 7 * 4);
+        assert_eq!((recorded.train.width, recorded.train.len()), (4, 51));
+        assert_eq!(recorded.selection.len(), 7);
     }
 
     #[test]
@@ -181,16 +179,18 @@ mod tests {
         let recorded = recorded(10_000, 10_000);
 
         // 98 windows of two rows each: 9 to select on, 89 to train on.
-        assert_eq!(recorded.train.len(), 89 * 2 * 4);
-        assert_eq!(recorded.selection.len(), 9 * 2 * 4);
+        assert_eq!(recorded.train.len(), 89 * 2);
+        assert_eq!(recorded.selection.len(), 9 * 2);
     }
 
     #[test]
     fn scaled_rows_have_mean_zero_and_mean_square_one() {
         let recorded = recorded(60, 6);
 
-        let scaled = recorded.scaled(&recorded.train, &recorded.normalization(), &Device::flex());
+        let normalization = recorded.normalization();
+        let rows = recorded.scaled(&normalization).train;
 
+        let scaled: Tensor<2> = Tensor::cat(rows.blocks(50, &Device::flex()).collect(), 0);
         let mean = to_vec(scaled.clone().mean_dim(0));
         assert!(mean.iter().all(|value| value.abs() < 1e-5), "{mean:?}");
         assert!((scaled.square().mean().into_scalar::<f32>() - 1.0).abs() < 1e-5);

@@ -5,16 +5,15 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use shared::bundle::hex;
-
+use crate::complaint::Complaint;
 use crate::console::Console;
 use crate::files::write_whole;
-use crate::run_folder::{from_bytes, to_bytes};
+use crate::run_folder::{digest, from_bytes, to_bytes};
 use crate::train::Snapshot;
+use anyhow::{Context, Result};
+use serde_json::Value;
 
 /// The folder of the cache.
 #[derive(Clone, Debug)]
@@ -23,12 +22,38 @@ pub struct Cache {
     pub folder: PathBuf,
 }
 
+/// After how long a half-written file of a killed trainer is removed.
+const OLD: Duration = Duration::from_secs(24 * 3600);
+
 impl Cache {
+    /// Makes sure that results can be kept, before hours are spent on them, and removes what killed
+    /// trainers left long ago.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written.
+    pub fn prepare(&self) -> Result<(), Complaint> {
+        let probe = self.folder.join("probe");
+        write_whole(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(|error| {
+            Complaint::usage(format!("cannot write in {}: {error}", self.folder.display()))
+                .fix("set CSAE_CACHE to a folder that you may write in")
+        })?;
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let old = |time: SystemTime| time.elapsed().is_ok_and(|age| age > OLD);
+            let modified = entry.metadata().and_then(|data| data.modified());
+            let path = entry.path();
+            if path.extension().is_some_and(|end| end == "part") && modified.is_ok_and(old) {
+                // It harms nobody but by its size.
+                let _ = fs::remove_file(path);
+            }
+        }
+        Ok(())
+    }
+
     /// What is kept for this configuration. A damaged file is as good as none, and is replaced.
     pub fn find(&self, kind: &str, configuration: &Value, console: &Console) -> Option<Snapshot> {
         let path = self.path(kind, configuration);
         let bytes = fs::read(&path).ok()?;
-        match from_bytes(&bytes) {
+        match from_bytes(&identity(kind, configuration), &bytes) {
             Ok(snapshot) => {
                 let megabytes = bytes.len() as f64 / 1e6;
                 console.say(&format!("{kind} reused: {} ({megabytes:.1} MB)", path.display()));
@@ -47,14 +72,18 @@ impl Cache {
     /// It cannot be written.
     pub fn keep(&self, kind: &str, configuration: &Value, result: &Snapshot) -> Result<()> {
         let path = self.path(kind, configuration);
-        write_whole(&path, &to_bytes(result)?)
-            .with_context(|| format!("cannot write {}", path.display()))
+        let bytes = to_bytes(&identity(kind, configuration), result)?;
+        write_whole(&path, &bytes).with_context(|| format!("cannot write {}", path.display()))
     }
 
     fn path(&self, kind: &str, configuration: &Value) -> PathBuf {
-        let digest = hex(&Sha256::digest(configuration.to_string()));
-        self.folder.join(format!("{}-{}.safetensors", kind.replace(' ', "_"), &digest[..16]))
+        let kind = kind.replace(' ', "_");
+        self.folder.join(format!("{kind}-{}.safetensors", digest(configuration)))
     }
+}
+
+fn identity(kind: &str, configuration: &Value) -> String {
+    format!("{kind} of {}", digest(configuration))
 }
 
 #[cfg(test)]

@@ -13,60 +13,95 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// How often a stage says where it stands, off a terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
+/// How often a bar is drawn.
+const BETWEEN_DRAWINGS: Duration = Duration::from_millis(200);
+
 /// Talks to the user on standard error.
 #[derive(Debug)]
 pub struct Console {
     terminal: bool,
-    log: RefCell<Option<File>>,
+    log: RefCell<Log>,
+}
+
+/// What was said, for the file that it is kept in.
+#[derive(Debug, Default)]
+struct Log {
+    file: Option<File>,
+    /// What was said before there was a file.
+    before: String,
 }
 
 impl Console {
     /// A console without a log. A terminal that can do nothing (`TERM=dumb`) is none.
     pub fn new() -> Self {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-        Self { terminal: std::io::stderr().is_terminal() && !dumb, log: RefCell::new(None) }
+        Self { terminal: std::io::stderr().is_terminal() && !dumb, log: RefCell::default() }
     }
 
-    /// Keeps a copy of what is said at the end of this file.
+    /// Keeps a copy of what was and will be said at the end of this file.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn log_to(&self, path: &Path) -> Result<()> {
         let file = File::options().create(true).append(true).open(path);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        *self.log.borrow_mut() = Some(file);
+        let mut log = self.log.borrow_mut();
+        let before = std::mem::take(&mut log.before);
+        log.file = Some(file);
+        log.write(&before);
         Ok(())
     }
 
     /// Says a sentence.
     pub fn say(&self, text: &str) {
         if self.terminal {
-            eprintln!("{text}");
+            print(text)
         } else {
-            eprintln!("{}", line(text));
+            print(&line(text))
         }
-        self.write_log(text);
+        self.keep(text);
     }
 
-    /// Begins a stage of `total` steps; `title` as in `[2/5] language model shakespeare_char`.
-    pub fn stage(&self, title: &str, total: u64) -> Stage<'_> {
+    /// Says nothing, but keeps a sentence in the log.
+    pub fn keep(&self, text: &str) {
+        self.log.borrow_mut().write(&(line(text) + "\n"));
+    }
+
+    /// Begins a stage of `total` steps, `done` of them by an earlier call; `title` as in
+    /// `[1/5] language model`.
+    pub fn stage(&self, title: &str, done: u64, total: u64) -> Stage<'_> {
         let bar = self.terminal.then(|| {
-            let style = "{prefix:<44} {bar:16.} {pos:>7}/{len:<7} {msg}  {elapsed} left {eta}";
+            let style = "{prefix:<38} {wide_bar} {pos}/{len} {msg} left {eta}";
             let style = ProgressStyle::with_template(style)
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .progress_chars("##-");
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            bar.with_style(style).with_prefix(title.to_string())
+            bar.with_style(style).with_prefix(title.to_string()).with_position(done)
         });
-        Stage { console: self, bar, title: title.into(), total, said: Instant::now() }
-    }
-
-    fn write_log(&self, text: &str) {
-        if let Some(file) = self.log.borrow_mut().as_mut() {
-            // A full disk is reported by what needs the disk; the log must not hide that.
-            let _ = writeln!(file, "{}", line(text));
+        Stage {
+            console: self,
+            bar,
+            title: title.into(),
+            total,
+            drawn: Instant::now(),
+            said: Instant::now(),
         }
     }
+}
+
+impl Log {
+    fn write(&mut self, lines: &str) {
+        match &mut self.file {
+            // A full disk is reported by what needs the disk; the log must not hide that.
+            Some(file) => drop(file.write_all(lines.as_bytes())),
+            None => self.before.push_str(lines),
+        }
+    }
+}
+
+/// Prints a line on standard error. A reader that has gone away must not end a training.
+pub fn print(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 impl Default for Console {
@@ -86,29 +121,27 @@ pub struct Stage<'a> {
     bar: Option<ProgressBar>,
     title: String,
     total: u64,
+    drawn: Instant,
     said: Instant,
 }
 
 impl Stage<'_> {
     /// `step` steps are done; `message` is asked for only if it is shown.
     pub fn progress(&mut self, step: u64, message: &dyn Fn() -> String) {
-        let often = Duration::from_millis(200);
-        let due = self.said.elapsed() >= if self.bar.is_some() { often } else { BETWEEN_LINES };
-        if !due {
-            return;
+        if let Some(bar) = &self.bar
+            && self.drawn.elapsed() >= BETWEEN_DRAWINGS
+        {
+            self.drawn = Instant::now();
+            bar.set_message(message());
+            bar.set_position(step);
         }
-        self.said = Instant::now();
-        let message = message();
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(step);
-                bar.set_message(message);
+        if self.said.elapsed() >= BETWEEN_LINES {
+            self.said = Instant::now();
+            let text = format!("{} step={step} of={} {}", self.title, self.total, message());
+            if self.bar.is_none() {
+                print(&line(&text));
             }
-            None => {
-                let text = format!("{} step={step} of={} {message}", self.title, self.total);
-                eprintln!("{}", line(&text));
-                self.console.write_log(&text);
-            }
+            self.console.keep(&text);
         }
     }
 
@@ -117,7 +150,7 @@ impl Stage<'_> {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        self.console.say(&format!("{:<44} {result}", self.title));
+        self.console.say(&format!("{:<38} {result}", self.title));
     }
 }
 

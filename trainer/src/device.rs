@@ -14,8 +14,8 @@ pub struct ChosenDevice {
     pub name: String,
     /// Why it is this one, and how to change it.
     pub hint: String,
-    /// Whether it is a graphics card.
-    pub is_gpu: bool,
+    /// Whether it is a card of its own, for which experiments are made larger.
+    pub is_large: bool,
 }
 
 /// Finds the device that was asked for. Without a wish: a graphics card if there is one, never one
@@ -44,7 +44,7 @@ fn cpu(hint: String) -> ChosenDevice {
         device: Device::flex(),
         name: "cpu".into(),
         hint: format!("{threads} threads; {hint}"),
-        is_gpu: false,
+        is_large: false,
     }
 }
 
@@ -102,12 +102,12 @@ mod with_wgpu {
     }
 
     fn open(kind: DeviceKind, name: &str, hint: &str) -> Result<ChosenDevice, String> {
-        let is_gpu = kind != DeviceKind::Cpu;
+        let is_large = matches!(kind, DeviceKind::DiscreteGpu(_));
         let device = Device::wgpu_options()
             .device_kind(kind)
             .init()
             .map_err(|error| format!("{name} does not open: {error}"))?;
-        Ok(ChosenDevice { device, name: format!("wgpu {name}"), hint: hint.into(), is_gpu })
+        Ok(ChosenDevice { device, name: format!("wgpu {name}"), hint: hint.into(), is_large })
     }
 }
 #[cfg(feature = "wgpu")]
@@ -130,7 +130,7 @@ fn cuda() -> Result<ChosenDevice, Complaint> {
         device: Device::cuda(burn::prelude::DeviceIndex::Default),
         name: "cuda card 0".into(),
         hint: "CSAE_DEVICE=cpu changes it".into(),
-        is_gpu: true,
+        is_large: true,
     })
 }
 
@@ -151,7 +151,7 @@ mod tests {
         let chosen = choose(DeviceChoice::Cpu).unwrap();
 
         assert_eq!(chosen.name, "cpu");
-        assert!(!chosen.is_gpu);
+        assert!(!chosen.is_large);
     }
 
     #[test]

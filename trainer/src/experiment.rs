@@ -5,23 +5,24 @@ use std::cell::RefCell;
 use anyhow::Result;
 use burn::prelude::*;
 use serde_json::{Value, json};
-use shared::CharLm;
 use shared::bundle::Normalization;
 use shared::report::Metric;
-use shared::weights::{self, to_vec};
+use shared::weights::{self, Precision, WeightsError, to_vec};
+
+use shared::{CharLm, Limits};
 
 use crate::activations::{self, Recorded, RowCounts};
 use crate::analysis::measures;
 use crate::cache::Cache;
 use crate::console::{Console, Stage};
-use crate::data::{Corpus, Windows};
+use crate::data::{ChosenText, Rows, Windows};
 use crate::device::ChosenDevice;
 use crate::plan::{Plan, Profile, Trial};
 use crate::run_folder::RunFolder;
 use crate::train::autoencoder::{self, AutoencoderTask, TrainedAutoencoder};
 use crate::train::lm::{self, LmTask, TrainedLm};
 use crate::train::rows::RecordedRows;
-use crate::train::{Observer, Snapshot};
+use crate::train::{Misfit, Observer, Snapshot};
 use crate::version;
 
 /// Of the language model and of which activations are recorded: nanoGPT's.
@@ -37,9 +38,9 @@ pub struct Experiment<'a> {
     /// How large it is; the language model knows the corpus' vocabulary.
     pub profile: Profile,
     /// The text.
-    pub corpus: Corpus,
-    /// What was left out, and why, by data set.
-    pub left_out: Vec<(String, String)>,
+    pub text: ChosenText,
+    /// How exactly weights are exported.
+    pub export: Precision,
     /// Where to compute.
     pub device: ChosenDevice,
     /// Where results go.
@@ -52,15 +53,17 @@ pub struct Experiment<'a> {
     pub metrics: RefCell<Vec<Metric>>,
 }
 
-/// The activations that autoencoders learn from, ready for them.
+/// The activations that autoencoders learn from, centred and scaled.
 #[derive(Clone, Debug)]
-pub struct Rows {
-    /// `[rows, d_model]`.
-    pub train: Tensor<2>,
-    /// `[rows, d_model]`.
-    pub selection: Tensor<2>,
+pub struct ReadyRows {
+    /// To train on.
+    pub train: Rows,
+    /// To choose a learning rate on.
+    pub selection: Rows,
     /// How they were made ready.
     pub normalization: Normalization,
+    /// Where they are computed with.
+    pub device: Device,
 }
 
 /// One finished training of a trial.
@@ -115,14 +118,15 @@ impl Experiment<'_> {
             "data": self.data(),
             "profile": self.profile,
             "trials": trials,
+            "export": self.export,
         })
     }
 
     fn data(&self) -> Value {
         json!({
-            "name": self.corpus.name,
-            "sha256": self.corpus.sha256,
-            "characters": self.corpus.train.len() + self.corpus.validation.len(),
+            "name": self.text.corpus.name,
+            "sha256": self.text.corpus.sha256,
+            "characters": self.text.corpus.train.len() + self.text.corpus.validation.len(),
         })
     }
 
@@ -159,12 +163,14 @@ impl Experiment<'_> {
         let task = LmTask {
             config: &self.profile.lm,
             training: &self.profile.lm_training,
-            corpus: &self.corpus,
+            corpus: &self.text.corpus,
             seed: SEED,
             device,
         };
-        let mut watcher = self.watch(title, "lm", task.training.iterations);
-        let trained = lm::train(&task, self.folder.load("lm")?, &mut watcher)?;
+        let resume = self.folder.load("lm")?;
+        let mut watcher = self.watch(title, "lm", resume.as_ref(), task.training.iterations);
+        let trained = lm::train(&task, resume, &mut watcher)
+            .map_err(|error| self.unless_damaged("lm", error))?;
         let last = trained.metrics.last().map(|metric| metric.values["val"]).unwrap_or(f64::NAN);
         watcher.stage.finish(&format!("val {last:.4} after {:.0} s", trained.seconds));
         let snapshot = Snapshot {
@@ -183,54 +189,47 @@ impl Experiment<'_> {
     ///
     /// # Errors
     /// A file cannot be written, or the user stops it.
-    pub fn rows(&self, title: &str, lm: &CharLm) -> Result<Rows> {
-        let (rows, selection) = (self.profile.rows, self.profile.selection_rows);
+    pub fn rows(&self, title: &str, lm: &CharLm) -> Result<ReadyRows> {
         let configuration = json!({
+            "form": 1,
             "lm": self.lm_configuration(),
             "layer": self.profile.layer,
-            "rows": rows,
-            "selection_rows": selection,
+            "rows": self.profile.rows,
+            "selection_rows": self.profile.selection_rows,
         });
         let found = self.cache.find("activations", &configuration, self.console);
         let recorded = match found.map(|found| Recorded::from_weights(found.weights)) {
             Some(Ok(recorded)) => recorded,
-            _ => {
-                let mut stage = self.console.stage(title, 1);
-                let counts = RowCounts { train: rows, selection };
-                let recorded = activations::record(
-                    lm,
-                    self.profile.layer,
-                    &self.corpus.train,
-                    self.windows(),
-                    counts,
-                    SEED,
-                    &mut |done, of| {
-                        let percent = || format!("{} %", 100 * done / of);
-                        stage.progress(u64::from(done == of), &percent);
-                    },
-                )?;
-                let weights = recorded.clone().into_weights();
-                let snapshot = Snapshot { weights, ..Snapshot::default() };
-                self.cache.keep("activations", &configuration, &snapshot)?;
-                let count = recorded.train.len() / recorded.d_model;
-                stage.finish(&format!("{count} rows after block {}", self.profile.layer));
-                recorded
-            }
+            _ => self.record(title, lm, &configuration)?,
         };
         let normalization = recorded.normalization();
-        let scaled = |rows| recorded.scaled(rows, &normalization, &self.device.device);
-        Ok(Rows {
-            train: scaled(&recorded.train),
-            selection: scaled(&recorded.selection),
-            normalization: normalization.clone(),
-        })
+        let Recorded { train, selection } = recorded.scaled(&normalization);
+        Ok(ReadyRows { train, selection, normalization, device: self.device.device.clone() })
+    }
+
+    fn record(&self, title: &str, lm: &CharLm, configuration: &Value) -> Result<Recorded> {
+        let mut stage = self.console.stage(title, 0, self.profile.rows as u64);
+        let (train, selection) = (self.profile.rows, self.profile.selection_rows);
+        let recorded = activations::record(
+            lm,
+            self.profile.layer,
+            &self.text.corpus.train,
+            self.windows(),
+            RowCounts { train, selection },
+            SEED,
+            &mut |rows| stage.progress(rows as u64, &String::new),
+        )?;
+        stage.finish(&format!("{} rows after block {}", recorded.train.len(), self.profile.layer));
+        let snapshot = Snapshot { weights: recorded.into_weights(), ..Snapshot::default() };
+        self.cache.keep("activations", configuration, &snapshot)?;
+        Recorded::from_weights(snapshot.weights)
     }
 
     /// Trains a trial at every learning rate, then further seeds at the best.
     ///
     /// # Errors
     /// A file is damaged or cannot be written, or the user stops it.
-    pub fn trial(&self, title: &str, trial: &Trial, rows: &Rows) -> Result<TrialResult> {
+    pub fn trial(&self, title: &str, trial: &Trial, rows: &ReadyRows) -> Result<TrialResult> {
         let mut trainings = vec![];
         for rate in self.profile.learning_rates.clone() {
             trainings.push(self.training(title, trial, rows, rate, 0)?);
@@ -249,7 +248,7 @@ impl Experiment<'_> {
         &self,
         title: &str,
         trial: &Trial,
-        rows: &Rows,
+        rows: &ReadyRows,
         learning_rate: f64,
         seed: u64,
     ) -> Result<Training> {
@@ -263,20 +262,36 @@ impl Experiment<'_> {
             learning_rate,
             seed,
         };
-        let mut source = RecordedRows::new(&rows.train, task.training.batch_size, seed);
+        let batch_size = task.training.batch_size;
+        let mut source = RecordedRows::new(&rows.train, batch_size, seed, &rows.device);
         let title = format!("{title} lr={learning_rate} seed={seed}");
-        let mut watcher = self.watch(&title, &name, task.training.steps);
-        let trained =
-            autoencoder::train(&task, &mut source, self.folder.load(&name)?, &mut watcher)?;
-        let selection_fvu = selection_fvu(&trained, config.limits(), &rows.selection);
+        let resume = self.folder.load(&name)?;
+        let mut watcher = self.watch(&title, &name, resume.as_ref(), task.training.steps);
+        let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
+            .map_err(|error| self.unless_damaged(&name, error))?;
+        let selection_fvu = selection_fvu(&trained, config.limits(), rows);
         watcher.stage.finish(&format!("FVU {selection_fvu:.4} after {:.0} s", trained.seconds));
         self.metrics.borrow_mut().extend(trained.metrics.clone());
         self.write_metrics(&[])?;
         Ok(Training { learning_rate, seed, selection_fvu, trained })
     }
 
-    fn watch(&self, title: &str, checkpoint: &str, total: u64) -> Watcher<'_> {
-        let stage = self.console.stage(title, total);
+    /// A checkpoint whose tensors do not fit is a damaged checkpoint.
+    fn unless_damaged(&self, name: &str, error: anyhow::Error) -> anyhow::Error {
+        match error.is::<Misfit>() || error.is::<WeightsError>() {
+            true => self.folder.damaged(name, &error).into(),
+            false => error,
+        }
+    }
+
+    fn watch(
+        &self,
+        title: &str,
+        checkpoint: &str,
+        resume: Option<&Snapshot>,
+        total: u64,
+    ) -> Watcher<'_> {
+        let stage = self.console.stage(title, resume.map_or(0, |snapshot| snapshot.step), total);
         Watcher { experiment: self, stage, checkpoint: checkpoint.to_string() }
     }
 
@@ -309,11 +324,9 @@ impl Observer for Watcher<'_> {
     }
 }
 
-fn selection_fvu(trained: &TrainedAutoencoder, limits: shared::Limits, rows: &Tensor<2>) -> f64 {
-    let [_, d_model] = rows.dims();
-    let mut rebuilt = vec![];
-    for block in rows.clone().split(ROWS_AT_ONCE, 0) {
-        rebuilt.extend(to_vec(trained.model.forward(block, limits).reconstruction));
-    }
-    measures::fvu(&to_vec(rows.clone()), &rebuilt, d_model)
+fn selection_fvu(trained: &TrainedAutoencoder, limits: Limits, rows: &ReadyRows) -> f64 {
+    let rebuild = |block| to_vec(trained.model.forward(block, limits).reconstruction);
+    let blocks = rows.selection.blocks(ROWS_AT_ONCE, &rows.device);
+    let rebuilt: Vec<f32> = blocks.flat_map(rebuild).collect();
+    measures::fvu(&rows.selection.values, &rebuilt, rows.selection.width)
 }

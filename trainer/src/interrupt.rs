@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::complaint::{Complaint, exit_code};
+use crate::console;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
@@ -12,7 +13,7 @@ pub fn listen() -> anyhow::Result<()> {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(exit_code::INTERRUPTED.into());
         }
-        eprintln!("\nstopping: writing a checkpoint (Ctrl-C again stops at once)");
+        console::print("\nstopping: writing a checkpoint (Ctrl-C again stops at once)");
     })?;
     Ok(())
 }

@@ -20,6 +20,7 @@ pub mod settings;
 pub mod train;
 
 use std::cell::RefCell;
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -49,39 +50,14 @@ pub fn version() -> String {
 pub fn run(out_dir: &Path, settings: &Settings, console: &Console) -> Result<()> {
     let started = Instant::now();
     let plan = plan_of(out_dir)?;
-    let Some(folder) = RunFolder::open(out_dir)? else {
+    if RunFolder::is_finished(out_dir) {
         console.say(&format!("{}: finished before, nothing to do", out_dir.display()));
         return Ok(());
+    }
+    let Some(experiment) = prepare(plan, out_dir, settings, console)? else {
+        console.say(&format!("{}: finished meanwhile, nothing to do", out_dir.display()));
+        return Ok(());
     };
-    console.log_to(&folder.log())?;
-    let device = device::choose(settings.device)?;
-    console.say(&format!(
-        "{}  device: {} ({})  out: {}",
-        version(),
-        device.name,
-        device.hint,
-        out_dir.display()
-    ));
-    let mut profile = Profile::named(settings.profile.unwrap_or(match device.is_gpu {
-        true => ProfileName::Full,
-        false => ProfileName::Cpu,
-    }));
-    let cache = Cache { folder: cache_folder(out_dir, settings) };
-    let (corpus, left_out) = data::corpus_for(&profile, settings, &cache.folder, console)?;
-    profile.lm.vocab_size = corpus.vocab.len();
-
-    let experiment = Experiment {
-        plan,
-        profile,
-        corpus,
-        left_out,
-        device,
-        folder,
-        cache,
-        console,
-        metrics: RefCell::default(),
-    };
-    experiment.folder.claim(&experiment.config())?;
     let stages = experiment.plan.trials.len() + 3;
     let title = |stage: usize, name: &str| format!("[{stage}/{stages}] {name}");
     let lm = experiment.language_model(&title(1, "language model"))?;
@@ -91,7 +67,7 @@ pub fn run(out_dir: &Path, settings: &Settings, console: &Console) -> Result<()>
         trials.push(experiment.trial(&title(3 + place, trial.name), trial, &rows)?);
     }
     let results = Results::measure(&experiment, &lm, &rows, trials, &title(stages, "results"))?;
-    output::write(&experiment, &results, settings.export)?;
+    output::write(&experiment, &results)?;
     let seconds = started.elapsed().as_secs();
     console.say(&format!(
         "{}: done in {}m{:02}s, see {}",
@@ -100,13 +76,52 @@ pub fn run(out_dir: &Path, settings: &Settings, console: &Console) -> Result<()>
         seconds % 60,
         experiment.folder.path("README.txt").display()
     ));
-    println!("{}", output::tables::summary(&results));
+    // Whoever reads the table may have gone; the results are in the folder.
+    let _ = writeln!(std::io::stdout(), "{}", output::tables::summary(&results));
     Ok(())
+}
+
+/// Finds device and text, then takes hold of the folder; `None` if its run is finished.
+fn prepare<'a>(
+    plan: Plan,
+    out_dir: &Path,
+    settings: &Settings,
+    console: &'a Console,
+) -> Result<Option<Experiment<'a>>> {
+    let device = device::choose(settings.device)?;
+    let name = settings.profile.unwrap_or(match device.is_large {
+        true => ProfileName::Full,
+        false => ProfileName::Cpu,
+    });
+    let mut profile = Profile::named(name);
+    console.say(&format!(
+        "{}  device: {} ({})  profile: {}  out: {}",
+        version(),
+        device.name,
+        device.hint,
+        name.as_str(),
+        out_dir.display()
+    ));
+    let cache = Cache { folder: cache_folder(out_dir, settings) };
+    let text = data::corpus_for(&profile, settings, &cache.folder, console)?;
+    profile.lm.vocab_size = text.corpus.vocab.len();
+
+    let Some(folder) = RunFolder::open(out_dir)? else { return Ok(None) };
+    console.log_to(&folder.log())?;
+    cache.prepare()?;
+    let metrics = RefCell::default();
+    let export = settings.export;
+    let experiment =
+        Experiment { plan, profile, text, export, device, folder, cache, console, metrics };
+    experiment.folder.claim(&experiment.config())?;
+    Ok(Some(experiment))
 }
 
 /// The plan that the last part of `out_dir` names.
 fn plan_of(out_dir: &Path) -> Result<Plan, Complaint> {
-    let name = out_dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    // `.` and `..` have a name, too.
+    let whole = out_dir.canonicalize().unwrap_or_else(|_| out_dir.to_path_buf());
+    let name = whole.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     plan::named(name).ok_or_else(|| {
         let known = plan::all();
         let names = known.iter().map(|plan| plan.name);

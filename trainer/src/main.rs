@@ -1,22 +1,21 @@
 //! The command line, nothing else.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::Parser;
 use trainer::complaint::{Complaint, exit_code};
-use trainer::console::Console;
+use trainer::console::{self, Console};
 use trainer::settings::Settings;
 
-/// Finds the features of a language model and how they combine.
-///
-/// Example:
-///   trainer --out_dir=run_1
+/// Finds the features of a language model and how they combine. Example: trainer --out_dir=run_1
 ///
 /// The last part of --out_dir names the plan. A run that was stopped goes on with the same command;
 /// a finished one is left as it is.
 #[derive(Parser)]
-#[command(name = "trainer", version = trainer::VERSION, verbatim_doc_comment)]
+#[command(name = "trainer", version = trainer::VERSION)]
 #[command(after_help = trainer::after_help())]
 struct Cli {
     /// Where the results go; its last part names the plan, as in run_1
@@ -26,18 +25,27 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match start(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            let code = error.downcast_ref::<Complaint>().map_or(exit_code::FAILED, Complaint::code);
-            ExitCode::from(code)
-        }
-    }
+    let console = Console::new();
+    panic::set_hook(Box::new(|_| ()));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| start(&cli, &console)));
+    let result = result.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+        Err(anyhow!(
+            "the trainer broke: {}\n  fix: this is a mistake in csae; please report it with {}",
+            text.unwrap_or_default(),
+            cli.out_dir.join("log.txt").display()
+        ))
+    });
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    console.keep(&format!("error: {error:#}"));
+    console::print(&format!("error: {error:#}"));
+    let code = error.downcast_ref::<Complaint>().map_or(exit_code::FAILED, Complaint::code);
+    ExitCode::from(code)
 }
 
-fn start(cli: &Cli) -> anyhow::Result<()> {
+fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
     trainer::interrupt::listen()?;
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
-    trainer::run(&cli.out_dir, &settings, &Console::new())
+    let settings = Settings::read(|name| std::env::var_os(name))?;
+    trainer::run(&cli.out_dir, &settings, console)
 }

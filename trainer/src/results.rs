@@ -14,7 +14,7 @@ use shared::{CharLm, Csae, CsaeConfig};
 use crate::analysis::evaluation::{HeldOut, Reference};
 use crate::analysis::features::{self, RowText};
 use crate::baselines::pca::Pca;
-use crate::experiment::{Experiment, Rows, SEED, TrialResult};
+use crate::experiment::{Experiment, ReadyRows, SEED, TrialResult};
 use crate::train::lm::{TrainedLm, ids};
 
 /// How many characters the language model writes to show its speed and its style.
@@ -27,6 +27,10 @@ pub struct Results {
     pub lm: LmResult,
     /// Its loss on held-out text, untouched and ablated.
     pub reference: Reference,
+    /// On how many rows the autoencoders were trained.
+    pub train_rows: usize,
+    /// On how many rows learning rates were chosen.
+    pub selection_rows: usize,
     /// On how many held-out rows everything was measured.
     pub held_out_rows: usize,
     /// What was compared, the baselines first.
@@ -107,13 +111,13 @@ impl Results {
     pub fn measure(
         experiment: &Experiment,
         lm: &TrainedLm,
-        rows: &Rows,
+        rows: &ReadyRows,
         trials: Vec<TrialResult>,
         title: &str,
     ) -> Result<Self> {
-        let (profile, corpus) = (&experiment.profile, &experiment.corpus);
+        let (profile, corpus) = (&experiment.profile, &experiment.text.corpus);
         let total = trials.iter().map(|trial| trial.trainings.len()).sum::<usize>() + 2;
-        let mut stage = experiment.console.stage(title, total as u64);
+        let mut stage = experiment.console.stage(title, 0, total as u64);
         let held_out = HeldOut::read(
             &lm.model,
             profile.layer,
@@ -123,7 +127,9 @@ impl Results {
             &rows.normalization,
         )?;
         stage.progress(1, &|| "held-out text read".into());
-        let mut methods = pca_methods(&held_out, rows, profile_k(&trials))?;
+        let first = trials.first().map(|trial| profile.autoencoder(&trial.trial));
+        let sparsity_k = first.map_or(1, |config| config.sparsity_k);
+        let mut methods = pca_methods(&held_out, rows, sparsity_k)?;
         let (mut trainings, mut exports) = (vec![], vec![]);
         for trial in &trials {
             let config = profile.autoencoder(&trial.trial);
@@ -179,6 +185,8 @@ impl Results {
         Ok(Self {
             lm,
             reference: held_out.reference,
+            train_rows: rows.train.len(),
+            selection_rows: rows.selection.len(),
             held_out_rows: held_out.count(),
             methods,
             trainings,
@@ -188,15 +196,10 @@ impl Results {
     }
 }
 
-fn profile_k(trials: &[TrialResult]) -> usize {
-    let first = trials.first().and_then(|trial| trial.trainings.first());
-    first.map_or(1, |_| CsaeConfig::new(1).sparsity_k)
-}
-
 /// Principal components with as many numbers in a row as the autoencoders have active features.
-fn pca_methods(held_out: &HeldOut, rows: &Rows, k: usize) -> Result<Vec<Method>> {
-    let pca = Pca::fit(&rows.train)?;
-    let [_, d_model] = rows.train.dims();
+fn pca_methods(held_out: &HeldOut, rows: &ReadyRows, k: usize) -> Result<Vec<Method>> {
+    let (d_model, device) = (rows.train.width, &rows.device);
+    let pca = Pca::fit(rows.train.blocks(8_192, device), d_model, device)?;
     let k = k.min(d_model);
     let matched = |quality| Quality { l0: k as f64, l0_max: k as f64, ..quality };
     let first = matched(held_out.measure(&mut |rows| pca.first(rows, k))?);
@@ -222,7 +225,7 @@ impl LmResult {
             metrics: lm.metrics.clone(),
             seconds: lm.seconds,
             tokens_per_second,
-            sample: experiment.corpus.vocab.decode(&written),
+            sample: experiment.text.corpus.vocab.decode(&written),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The folder of a run: locked while a trainer works in it, every file whole or not there.
 
+use std::cell::RefCell;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use shared::bundle::hex;
 use shared::weights;
 
 use crate::complaint::Complaint;
@@ -17,6 +20,8 @@ pub const FINAL_INFO: &str = "final_info.json";
 pub const CONFIG: &str = "config.json";
 /// What an unfinished run has reached.
 const CHECKPOINTS: &str = "checkpoint";
+/// The form of checkpoints and cached results; another number is another meaning.
+const FORM: u32 = 1;
 const LOCK: &str = ".lock";
 const LOG: &str = "log.txt";
 
@@ -24,19 +29,29 @@ const LOG: &str = "log.txt";
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// The digest of the configuration that was claimed.
+    configuration: RefCell<String>,
     /// The system lets go of it when the process ends, however it ends.
     _lock: File,
 }
 
 impl RunFolder {
-    /// Opens the folder of a run, or makes it; `None` if the run is finished.
+    /// Whether the run in this folder is finished. What a killed trainer left behind after its last
+    /// result is cleared away.
+    pub fn is_finished(path: &Path) -> bool {
+        let finished = path.join(FINAL_INFO).is_file() && path.join(CONFIG).is_file();
+        if finished && path.join(CHECKPOINTS).exists() {
+            // It is as finished without this.
+            let _ = fs::remove_dir_all(path.join(CHECKPOINTS));
+        }
+        finished
+    }
+
+    /// Opens the folder of an unfinished run, or makes it; `None` if it has been finished since.
     ///
     /// # Errors
     /// The folder cannot be made, holds something else, or another trainer works in it.
     pub fn open(path: &Path) -> Result<Option<Self>> {
-        if path.join(FINAL_INFO).is_file() {
-            return Ok(None);
-        }
         refuse_foreign(path)?;
         let unwritable = |error: &std::io::Error| {
             Complaint::usage(format!("cannot write in {}: {error}", path.display()))
@@ -50,7 +65,12 @@ impl RunFolder {
             .open(path.join(LOCK))
             .map_err(|error| unwritable(&error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self { path: path.into(), _lock: lock })),
+            Ok(()) if Self::is_finished(path) => Ok(None),
+            Ok(()) => {
+                sweep(path);
+                let configuration = RefCell::default();
+                Ok(Some(Self { path: path.into(), configuration, _lock: lock }))
+            }
             Err(TryLockError::WouldBlock) => {
                 let what = format!("another trainer works in {}", path.display());
                 Err(Complaint::usage(what).fix("wait for it, or choose another folder").into())
@@ -75,7 +95,11 @@ impl RunFolder {
     /// The disk is full or the folder gone.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);
-        write_whole(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+        write_whole(&path, bytes).map_err(|error| {
+            Complaint::failed(format!("cannot write {}: {error}", path.display()))
+                .fix("make room or make the folder writable; the same command then goes on")
+                .into()
+        })
     }
 
     /// Writes the configuration, or compares it with the one that the folder was begun with.
@@ -84,6 +108,7 @@ impl RunFolder {
     /// The folder was begun with another configuration.
     pub fn claim(&self, config: &Value) -> Result<()> {
         let path = self.path.join(CONFIG);
+        *self.configuration.borrow_mut() = digest(config);
         if !path.exists() {
             let mut bytes = serde_json::to_vec_pretty(config)?;
             bytes.push(b'\n');
@@ -111,24 +136,35 @@ impl RunFolder {
     /// # Errors
     /// It cannot be written.
     pub fn save(&self, name: &str, snapshot: &Snapshot) -> Result<()> {
-        self.write(&checkpoint(name), &to_bytes(snapshot)?)
+        self.write(&checkpoint(name), &to_bytes(&self.identity(name), snapshot)?)
+    }
+
+    /// Of what a checkpoint is.
+    fn identity(&self, name: &str) -> String {
+        format!("{name} of {}", self.configuration.borrow())
     }
 
     /// What a training has reached, if there is something.
     ///
     /// # Errors
-    /// The checkpoint is truncated or foreign.
+    /// The checkpoint is truncated, foreign, or of another training.
     pub fn load(&self, name: &str) -> Result<Option<Snapshot>> {
         let path = self.path.join(checkpoint(name));
         if !path.exists() {
             return Ok(None);
         }
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let snapshot = from_bytes(&bytes).map_err(|error| {
-            Complaint::failed(format!("{} is damaged: {error:#}", path.display()))
-                .fix("delete this file; the same command then trains this part again")
-        })?;
-        Ok(Some(snapshot))
+        match from_bytes(&self.identity(name), &bytes) {
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(error) => Err(self.damaged(name, &error).into()),
+        }
+    }
+
+    /// What to say of a checkpoint that a training cannot go on from.
+    pub fn damaged(&self, name: &str, error: &anyhow::Error) -> Complaint {
+        let path = self.path.join(checkpoint(name));
+        Complaint::failed(format!("{} is damaged: {error:#}", path.display()))
+            .fix("delete this file; the same command then trains this part again")
     }
 
     /// Removes all that only an unfinished run needs.
@@ -151,13 +187,18 @@ fn checkpoint(name: &str) -> String {
     format!("{CHECKPOINTS}/{}.safetensors", name.chars().map(plain).collect::<String>())
 }
 
-/// A snapshot as a safetensors file.
+/// A snapshot as a safetensors file that says of what it is.
 ///
 /// # Errors
 /// A shape does not fit its values.
-pub fn to_bytes(snapshot: &Snapshot) -> Result<Vec<u8>> {
-    let note =
-        Note { step: snapshot.step, seconds: snapshot.seconds, metrics: snapshot.metrics.clone() };
+pub fn to_bytes(identity: &str, snapshot: &Snapshot) -> Result<Vec<u8>> {
+    let note = Note {
+        form: FORM,
+        identity: identity.into(),
+        step: snapshot.step,
+        seconds: snapshot.seconds,
+        metrics: snapshot.metrics.clone(),
+    };
     let note = serde_json::to_string(&note)?;
     Ok(weights::to_bytes(&snapshot.weights, weights::Precision::F32, Some(note))?)
 }
@@ -165,20 +206,42 @@ pub fn to_bytes(snapshot: &Snapshot) -> Result<Vec<u8>> {
 /// The snapshot in a safetensors file.
 ///
 /// # Errors
-/// The file is truncated, or not one of ours.
-pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
+/// The file is truncated, not one of ours, or of something else.
+pub fn from_bytes(identity: &str, bytes: &[u8]) -> Result<Snapshot> {
     let (weights, note) = weights::from_bytes(bytes)?;
     let note = note.context("a safetensors file, but not one that csae wrote")?;
-    let Note { step, seconds, metrics } = serde_json::from_str(&note)?;
+    let Note { form, identity: found, step, seconds, metrics } = serde_json::from_str(&note)?;
+    anyhow::ensure!(form == FORM, "it has the form {form}, this csae reads form {FORM}");
+    anyhow::ensure!(found == identity, "it is {found:?}, not {identity:?}");
     Ok(Snapshot { weights, step, seconds, metrics })
 }
 
 /// What stands in a checkpoint beside the tensors.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Note {
+    form: u32,
+    identity: String,
     step: u64,
     seconds: f64,
     metrics: Vec<shared::report::Metric>,
+}
+
+/// Removes what a killed trainer had begun to write.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sweep(&path);
+        } else if path.extension().is_some_and(|extension| extension == "part") {
+            // A leftover harms nobody but by its size.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// By what a configuration is known.
+pub fn digest(configuration: &Value) -> String {
+    hex(&Sha256::digest(configuration.to_string()))[..16].to_string()
 }
 
 /// A folder that has files, but not of a run, belongs to somebody else.
@@ -295,8 +358,46 @@ mod tests {
     fn a_finished_folder_is_left_alone() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(FINAL_INFO), "{}").unwrap();
+        assert!(!RunFolder::is_finished(root.path()));
+        fs::write(root.path().join(CONFIG), "{}").unwrap();
 
-        assert!(RunFolder::open(root.path()).unwrap().is_none());
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+        assert!(RunFolder::is_finished(root.path()));
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_a_killed_trainer_left_is_cleared_away() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::open(root.path()).unwrap().unwrap();
+        folder.claim(&json!({"seed": 1})).unwrap();
+        folder.save("lm", &Snapshot::default()).unwrap();
+        drop(folder);
+        fs::create_dir_all(root.path().join("export")).unwrap();
+        fs::write(root.path().join("export/bundle.json.77.part"), "half").unwrap();
+
+        let folder = RunFolder::open(root.path()).unwrap().unwrap();
+        assert!(!root.path().join("export/bundle.json.77.part").exists());
+        assert!(root.path().join("checkpoint/lm.safetensors").exists());
+        folder.write(FINAL_INFO, b"{}").unwrap();
+        drop(folder);
+        assert!(RunFolder::is_finished(root.path()));
+        assert!(!root.path().join("checkpoint").exists());
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_training_or_configuration_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::open(root.path()).unwrap().unwrap();
+        folder.claim(&json!({"seed": 1})).unwrap();
+        folder.save("topk", &Snapshot::default()).unwrap();
+
+        let path = |name: &str| folder.path(&format!("checkpoint/{name}.safetensors"));
+        fs::copy(path("topk"), path("attention")).unwrap();
+        let text = folder.load("attention").unwrap_err().to_string();
+        assert!(text.contains("it is \"topk of ") && text.contains("fix: delete"), "{text}");
+
+        fs::remove_file(folder.path(CONFIG)).unwrap();
+        folder.claim(&json!({"seed": 2})).unwrap();
+        assert!(folder.load("topk").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! What the environment asks for.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use shared::weights::Precision;
@@ -43,10 +44,11 @@ impl Settings {
     ///
     /// # Errors
     /// A value is none of those that the setting knows.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Complaint> {
-        let value = |name: &str| variable(name).filter(|value| !value.is_empty());
+    pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, Complaint> {
+        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let value = |name: &str| given(name).map(|value| value.to_string_lossy().into_owned());
         Ok(Self {
-            data: value("CSAE_DATA").map(PathBuf::from),
+            data: given("CSAE_DATA").map(PathBuf::from),
             device: one_of(
                 "CSAE_DEVICE",
                 value("CSAE_DEVICE"),
@@ -68,7 +70,7 @@ impl Settings {
                     ("full", ProfileName::Full),
                 ],
             )?,
-            cache: value("CSAE_CACHE").map(PathBuf::from),
+            cache: given("CSAE_CACHE").map(PathBuf::from),
             export: one_of(
                 "CSAE_EXPORT",
                 value("CSAE_EXPORT"),
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     fn read(name: &str, value: &str) -> Result<Settings, Complaint> {
-        Settings::read(|asked| (asked == name).then(|| value.to_string()))
+        Settings::read(|asked| (asked == name).then(|| value.into()))
     }
 
     #[test]

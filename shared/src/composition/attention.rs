@@ -454,13 +454,15 @@ mod tests {
         AttentionConfig::new().with_d_compose(8).with_n_heads(2)
     }
 
-    /// Five rows; the last two have one and no active feature.
+    /// Six rows; the last three have two, one and no active features.
     fn active(device: &Device) -> TopK {
         let mut rng = random::stream(8, "test");
-        let mut features = random::normal(&mut rng, 5 * FEATURES, 2.0);
+        let mut features = random::normal(&mut rng, 6 * FEATURES, 2.0);
         features[3 * FEATURES..].fill(0.0);
-        features[3 * FEATURES + 4] = 1.5;
-        let features = Tensor::from_data(TensorData::new(features, [5, FEATURES]), device);
+        features[3 * FEATURES + 2] = 2.0;
+        features[3 * FEATURES + 7] = 1.0;
+        features[4 * FEATURES + 4] = 1.5;
+        let features = Tensor::from_data(TensorData::new(features, [6, FEATURES]), device);
         TopK::select(features.clamp_min(0.0), 4)
     }
 
@@ -513,7 +515,7 @@ mod tests {
 
             let contribution = attention.forward(&active(&device), 3).contribution;
 
-            let last_two = contribution.clone().narrow(0, 3, 2);
+            let last_two = contribution.clone().narrow(0, 4, 2);
             assert_eq!(last_two.abs().max().into_scalar::<f32>(), 0.0);
             assert!(contribution.abs().max().into_scalar::<f32>() > 0.1);
         }

@@ -19,8 +19,8 @@ pub struct Pairs<'a> {
 
 impl Pairs<'_> {
     /// The places of the `count` partners with the largest `f_i f_j M[h,i,j]`, the first of equals
-    /// first: `[batch, n_heads, k, count]`. A place of a silent feature, or of none, is written
-    /// where a row has fewer than `count` partners.
+    /// first: `[batch, n_heads, k, count]`. Where a feature has fewer than `count` partners, its own
+    /// place stands, to which nothing may attend.
     pub fn strongest(&self, count: usize) -> Vec<i32> {
         let per_row = self.n_heads * self.k * count;
         let rows = self.features.len() / self.k;
@@ -53,7 +53,7 @@ impl Pairs<'_> {
             }
             scores[own] = f32::NEG_INFINITY;
             for place in places {
-                let best = first_largest(&scores);
+                let best = first_largest(&scores).unwrap_or(own);
                 *place = best as i32;
                 scores[best] = f32::NEG_INFINITY;
             }
@@ -61,11 +61,13 @@ impl Pairs<'_> {
     }
 }
 
-fn first_largest(scores: &[f32]) -> usize {
-    let mut best = 0;
+/// The place of the largest score, if one is not minus infinity.
+fn first_largest(scores: &[f32]) -> Option<usize> {
+    let mut best = None;
+    let mut largest = f32::NEG_INFINITY;
     for (place, score) in scores.iter().enumerate() {
-        if *score > scores[best] {
-            best = place;
+        if *score > largest {
+            (best, largest) = (Some(place), *score);
         }
     }
     best
@@ -93,5 +95,7 @@ mod tests {
         assert_eq!(pairs(&[3.0, 1.0, 1.0]).strongest(2)[2..4], [0, 2]);
         // Feature 1 is silent.
         assert_eq!(pairs(&[1.0, 1.0, 0.0]).strongest(1)[..2], [1, 0]);
+        // With one partner to be had, the second is nobody.
+        assert_eq!(pairs(&[1.0, 1.0, 0.0]).strongest(2)[..4], [1, 0, 0, 1]);
     }
 }

@@ -8,11 +8,16 @@
 mod growth;
 mod joint;
 mod pairs;
+mod projection;
 pub mod sparse;
 
+use std::collections::HashSet;
+
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use joint::Fit;
+use projection::Projection;
 use sparse::{Column, SparseRows};
 
 /// What combinations are looked for in.
@@ -63,7 +68,7 @@ impl Default for ScreeningConfig {
             permutations: 8,
             level: 0.05,
             necessity: 0.5,
-            rows_to_judge: 3,
+            rows_to_judge: 1,
             largest: 4,
             limit: 128,
             rounds: 30,
@@ -142,7 +147,8 @@ pub fn screen(evidence: &Evidence, config: &ScreeningConfig) -> Result<Screening
     Ok(Screening { found: bench.describe(&found, &fit), threshold, noise: fit.noise, rounds })
 }
 
-/// The residuals with the effects of `found` taken away: `[rows, d_model]`.
+/// What is left of the residuals when the effects of `found` are taken away and each row's active
+/// features are refitted: `[rows, d_model]`.
 ///
 /// # Errors
 /// The slices do not fit together.
@@ -152,13 +158,15 @@ pub fn without_effects(
 ) -> Result<Vec<f32>, ScreeningError> {
     let config = ScreeningConfig::default();
     let bench = Bench::new(evidence, &config)?;
-    let mut left = evidence.residuals.to_vec();
+    let mut left = bench.residuals.clone();
     for combination in found {
         for (row, strength) in bench.firing(&combination.parts) {
             let row = &mut left[row as usize * evidence.d_model..][..evidence.d_model];
             add(row, -strength, &combination.effect);
         }
     }
+    let rows = left.par_chunks_exact_mut(evidence.d_model).enumerate();
+    rows.for_each(|(row, left)| bench.projection.clear_row(evidence.codes, row, left));
     Ok(left)
 }
 
@@ -169,8 +177,9 @@ struct Bench<'a> {
     n_features: usize,
     /// The rows on which each feature is active.
     columns: Vec<Column>,
-    /// The features' directions with length 1.
-    directions: Vec<f32>,
+    projection: Projection,
+    /// What no combination of a row's active features can explain: `[rows, d_model]`.
+    residuals: Vec<f32>,
 }
 
 impl<'a> Bench<'a> {
@@ -199,8 +208,11 @@ impl<'a> Bench<'a> {
             let length = dot(direction, direction).sqrt().max(f32::MIN_POSITIVE);
             direction.iter().map(move |value| value / length)
         });
-        let directions = units.collect();
-        Ok(Self { evidence: *evidence, config, n_features, columns, directions })
+        let projection = Projection::new(units.collect(), d_model);
+        let mut residuals = residuals.to_vec();
+        let rows = residuals.par_chunks_exact_mut(d_model).enumerate();
+        rows.for_each(|(row, residual)| projection.clear_row(codes, row, residual));
+        Ok(Self { evidence: *evidence, config, n_features, columns, projection, residuals })
     }
 
     /// The rows on which all parts are active, with the geometric mean of their strengths.
@@ -222,10 +234,6 @@ impl<'a> Bench<'a> {
         Some((rarest, parts.iter().copied().filter(|part| part != rarest).collect()))
     }
 
-    fn direction(&self, feature: usize) -> &[f32] {
-        &self.directions[feature * self.evidence.d_model..][..self.evidence.d_model]
-    }
-
     /// Grows and shrinks every combination, then drops what is double or explains too little.
     fn revise(
         &self,
@@ -234,7 +242,7 @@ impl<'a> Bench<'a> {
         threshold: f64,
     ) -> Result<(Vec<Vec<usize>>, Fit), ScreeningError> {
         let mut revised = self.judge(&found, &fit, threshold);
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         revised.retain(|parts| seen.insert(parts.clone()));
         let fit = if revised == found { fit } else { self.fit(&revised)? };
         self.prune(revised, fit, self.config.keep * threshold)
@@ -253,8 +261,8 @@ impl<'a> Bench<'a> {
             let mut order: Vec<usize> = (0..found.len()).filter(|&r| gains[r] < least).collect();
             order.sort_by(|&a, &b| gains[a].total_cmp(&gains[b]));
             // One of each set that shares features at a time: the others may gain what it loses.
-            let mut touched = std::collections::HashSet::new();
-            let mut gone = std::collections::HashSet::new();
+            let mut touched = HashSet::new();
+            let mut gone = HashSet::new();
             for place in order {
                 if found[place].iter().all(|part| !touched.contains(part)) {
                     touched.extend(found[place].iter().copied());
@@ -287,25 +295,8 @@ impl<'a> Bench<'a> {
 
     /// `(I - Proj of span{d_j: j in parts}) vector`.
     fn outside(&self, vector: &[f32], parts: &[usize]) -> Vec<f32> {
-        let mut basis: Vec<Vec<f32>> = Vec::with_capacity(parts.len());
-        let clear = |vector: &mut Vec<f32>, basis: &[Vec<f32>]| {
-            for other in basis {
-                let along = dot(vector, other);
-                add(vector, -along, other);
-            }
-        };
-        for &part in parts {
-            let mut own = self.direction(part).to_vec();
-            clear(&mut own, &basis);
-            let length = dot(&own, &own).sqrt();
-            // Parts that point the same way span less.
-            if length > 1e-3 {
-                own.iter_mut().for_each(|value| *value /= length);
-                basis.push(own);
-            }
-        }
         let mut vector = vector.to_vec();
-        clear(&mut vector, &basis);
+        self.projection.clear(parts.iter().copied(), &mut vector);
         vector
     }
 }
@@ -317,3 +308,6 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 fn add(to: &mut [f32], times: f32, what: &[f32]) {
     to.iter_mut().zip(what).for_each(|(to, what)| *to += times * what);
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,6 @@ use faer::{Mat, Side};
 use shared::TopK;
 use shared::weights::to_vec;
 
-/// How many rows go into one product of the Gram matrix.
-const ROWS_AT_ONCE: usize = 8_192;
-
 /// The principal components of rows whose mean is 0.
 #[derive(Clone, Debug)]
 pub struct Pca {
@@ -18,14 +15,17 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// Fits `rows`, of shape `[rows, d_model]` and mean 0: Gram matrix, then eigenvectors.
+    /// Fits rows of mean 0, given in blocks `[rows, d_model]`: Gram matrix, then eigenvectors.
     ///
     /// # Errors
     /// The rows have no eigenvectors, as when a value is not a number.
-    pub fn fit(rows: &Tensor<2>) -> Result<Self> {
-        let [_, d_model] = rows.dims();
+    pub fn fit(
+        blocks: impl Iterator<Item = Tensor<2>>,
+        d_model: usize,
+        device: &Device,
+    ) -> Result<Self> {
         let mut gram = Mat::<f64>::zeros(d_model, d_model);
-        for block in rows.clone().split(ROWS_AT_ONCE, 0) {
+        for block in blocks {
             let product = to_vec(block.clone().transpose().matmul(block));
             for (place, value) in product.iter().enumerate() {
                 gram[(place / d_model, place % d_model)] += f64::from(*value);
@@ -40,7 +40,7 @@ impl Pca {
             components.extend((0..d_model).rev().map(|column| vectors[(row, column)] as f32));
         }
         let data = TensorData::new(components, [d_model, d_model]);
-        Ok(Self { components: Tensor::from_data(data, &rows.device()) })
+        Ok(Self { components: Tensor::from_data(data, device) })
     }
 
     /// Rebuilds rows from the first `k` components.
@@ -75,13 +75,17 @@ mod tests {
         Tensor::from_data(TensorData::new(values, [500, 4]), &Device::flex())
     }
 
+    fn fit(rows: &Tensor<2>) -> Pca {
+        Pca::fit(rows.clone().split(200, 0).into_iter(), 4, &Device::flex()).unwrap()
+    }
+
     fn error(rows: &Tensor<2>, rebuilt: Tensor<2>) -> f32 {
         (rows.clone() - rebuilt).square().mean().into_scalar()
     }
 
     #[test]
     fn components_are_orthonormal() {
-        let components = Pca::fit(&rows()).unwrap().components;
+        let components = fit(&rows()).components;
 
         let product = components.clone().transpose().matmul(components);
 
@@ -91,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_first_component_is_the_direction_that_varies_most() {
-        let pca = Pca::fit(&rows()).unwrap();
+        let pca = fit(&rows());
 
         let first = to_vec(pca.components.narrow(1, 0, 1));
 
@@ -102,7 +106,7 @@ mod tests {
     #[test]
     fn more_components_leave_less_and_the_largest_less_than_the_first() {
         let rows = rows();
-        let pca = Pca::fit(&rows).unwrap();
+        let pca = fit(&rows);
 
         let errors: Vec<f32> = (1..=4).map(|k| error(&rows, pca.first(rows.clone(), k))).collect();
 

@@ -76,7 +76,7 @@ fn plant(all: &mut [Vec<f32>], order: &[usize], signs: &[f32], cosine: f32) {
     }
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 

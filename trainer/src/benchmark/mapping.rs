@@ -112,21 +112,44 @@ pub fn assign(gains: &[f32], rows: usize, columns: usize) -> Vec<Option<usize>> 
         }
         return row_of;
     }
-    // Row and column 0 are a stand-in, so that every search starts from the same place.
-    let cost = |row: usize, column: usize| -f64::from(gains[(row - 1) * columns + column - 1]);
-    let (mut of_row, mut of_column) = (vec![0.0; rows + 1], vec![0.0; columns + 1]);
-    let mut owner = vec![0; columns + 1];
-    for row in 1..=rows {
-        owner[0] = row;
-        let mut from = vec![0; columns + 1];
-        let mut slack = vec![f64::INFINITY; columns + 1];
-        let mut seen = vec![false; columns + 1];
+    let mut assignment = Assignment {
+        gains,
+        of_row: vec![0.0; rows + 1],
+        of_column: vec![0.0; columns + 1],
+        owner: vec![0; columns + 1],
+    };
+    (1..=rows).for_each(|row| assignment.insert(row));
+    let mut column_of = vec![None; rows];
+    for (column, &row) in assignment.owner.iter().enumerate().skip(1).filter(|(_, row)| **row > 0) {
+        column_of[row - 1] = Some(column - 1);
+    }
+    column_of
+}
+
+/// The best assignment of the rows so far. Row and column 0 are a stand-in: nobody, nowhere.
+struct Assignment<'a> {
+    gains: &'a [f32],
+    /// Potentials: `cost - of_row - of_column` is 0 on assigned places and never below.
+    of_row: Vec<f64>,
+    of_column: Vec<f64>,
+    /// The row that has each column.
+    owner: Vec<usize>,
+}
+
+impl Assignment<'_> {
+    /// Gives one more row a column, along the shortest path of rows that move on.
+    fn insert(&mut self, row: usize) {
+        let columns = self.owner.len();
+        self.owner[0] = row;
+        let mut from = vec![0; columns];
+        let mut slack = vec![f64::INFINITY; columns];
+        let mut seen = vec![false; columns];
         let mut here = 0;
-        while owner[here] != 0 {
+        while self.owner[here] != 0 {
             seen[here] = true;
             let (mut least, mut next) = (f64::INFINITY, 0);
-            for column in (1..=columns).filter(|&column| !seen[column]) {
-                let rest = cost(owner[here], column) - of_row[owner[here]] - of_column[column];
+            for column in (1..columns).filter(|&column| !seen[column]) {
+                let rest = self.rest(self.owner[here], column);
                 if rest < slack[column] {
                     (slack[column], from[column]) = (rest, here);
                 }
@@ -134,10 +157,10 @@ pub fn assign(gains: &[f32], rows: usize, columns: usize) -> Vec<Option<usize>> 
                     (least, next) = (slack[column], column);
                 }
             }
-            for column in 0..=columns {
+            for column in 0..columns {
                 if seen[column] {
-                    of_row[owner[column]] += least;
-                    of_column[column] -= least;
+                    self.of_row[self.owner[column]] += least;
+                    self.of_column[column] -= least;
                 } else {
                     slack[column] -= least;
                 }
@@ -145,15 +168,15 @@ pub fn assign(gains: &[f32], rows: usize, columns: usize) -> Vec<Option<usize>> 
             here = next;
         }
         while here != 0 {
-            owner[here] = owner[from[here]];
+            self.owner[here] = self.owner[from[here]];
             here = from[here];
         }
     }
-    let mut column_of = vec![None; rows];
-    for column in (1..=columns).filter(|&column| owner[column] != 0) {
-        column_of[owner[column] - 1] = Some(column - 1);
+
+    fn rest(&self, row: usize, column: usize) -> f64 {
+        let gain = self.gains[(row - 1) * (self.owner.len() - 1) + column - 1];
+        -f64::from(gain) - self.of_row[row] - self.of_column[column]
     }
-    column_of
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 pub mod config;
 mod directions;
+pub mod effects;
 pub mod learned;
 pub mod mapping;
 pub mod oracle;

@@ -28,24 +28,9 @@ impl OracleCode {
     /// The problem is strictly convex, so where it stands still is the solution.
     pub fn read(world: &World, rows: &Rows) -> Self {
         let width = world.config.d_model;
-        let read: Vec<(Vec<(u32, f32)>, Vec<f32>)> = rows
-            .activations
-            .par_chunks_exact(width)
-            .enumerate()
-            .map(|(row, activation)| {
-                let (ids, _) = rows.active.row(row);
-                let directions: Vec<&[f32]> =
-                    ids.iter().map(|&id| world.direction(id as usize)).collect();
-                let strengths = non_negative(&directions, activation);
-                let mut left = activation.to_vec();
-                for (direction, &strength) in directions.iter().zip(&strengths) {
-                    let each = left.iter_mut().zip(*direction);
-                    each.for_each(|(left, value)| *left -= strength as f32 * value);
-                }
-                let code = ids.iter().zip(strengths).filter(|(_, strength)| *strength > 0.0);
-                (code.map(|(&id, strength)| (id, strength as f32)).collect(), left)
-            })
-            .collect();
+        let each = rows.activations.par_chunks_exact(width).enumerate();
+        let read: Vec<_> =
+            each.map(|(row, x)| read_row(world, rows.active.row(row).0, x)).collect();
         let mut codes = SparseRows::default();
         let mut residuals = Vec::with_capacity(rows.activations.len());
         for (code, left) in read {
@@ -88,6 +73,18 @@ impl OracleCode {
     ) -> Result<Vec<f32>, ScreeningError> {
         without_effects(&self.evidence(world), found)
     }
+}
+
+/// The code of one row on these features, and what they leave of the activation.
+fn read_row(world: &World, ids: &[u32], activation: &[f32]) -> (Vec<(u32, f32)>, Vec<f32>) {
+    let directions: Vec<&[f32]> = ids.iter().map(|&id| world.direction(id as usize)).collect();
+    let strengths = non_negative(&directions, activation);
+    let mut left = activation.to_vec();
+    for (direction, &strength) in directions.iter().zip(&strengths) {
+        left.iter_mut().zip(*direction).for_each(|(left, d)| *left -= strength as f32 * d);
+    }
+    let code = ids.iter().zip(strengths).filter(|(_, strength)| *strength > 0.0);
+    (code.map(|(&id, strength)| (id, strength as f32)).collect(), left)
 }
 
 /// The non-negative least squares solution, one number per direction.

@@ -95,29 +95,12 @@ impl<'a> Sampler<'a> {
     fn draw(&self, random: &mut ChaCha8Rng, rows: &mut Rows) {
         let world = self.world;
         let mut strengths = self.strengths(random);
-        let inhibiting = |rule: &&Rule| rule.kind == RuleKind::Inhibiting && world.delta > 0.0;
-        for rule in world.rules.iter().filter(inhibiting) {
-            if let (true, Some(target)) = (all_active(rule, &strengths), rule.target) {
-                strengths[target] = 0.0;
-            }
-        }
-        let mut fired = Vec::new();
-        for (place, rule) in world.rules.iter().enumerate() {
-            if all_active(rule, &strengths) {
-                let spread = 1.0 + normal(random, 1, 0.1)[0];
-                fired.push((
-                    place as u32,
-                    world.delta as f32 * self.gate(rule, &strengths) * spread,
-                ));
-            }
-        }
+        let fired = self.fire(random, &mut strengths);
         let mut activation = normal(random, world.config.d_model, world.noise);
         for &(place, amount) in &fired {
             let rule = &world.rules[place as usize];
-            match (rule.kind, rule.target) {
-                // The target simply fires, or fires more strongly.
-                (RuleKind::Modulating, Some(target)) => strengths[target] += amount.max(0.0),
-                _ => add(&mut activation, amount, &rule.effect),
+            if rule.kind != RuleKind::Modulating {
+                add(&mut activation, amount, &rule.effect);
             }
         }
         let active: Vec<(u32, f32)> = (0_u32..).zip(strengths).filter(|(_, s)| *s > 0.0).collect();
@@ -127,6 +110,36 @@ impl<'a> Sampler<'a> {
         rows.activations.extend(activation.iter().map(|value| value * world.scale));
         rows.active.push(active.into_iter().map(|(id, value)| (id, value * world.scale)));
         rows.fired.push(fired.into_iter().map(|(id, value)| (id, value * world.scale)));
+    }
+
+    /// Which rules fire, and how much of their effect there is. Those that switch features off or
+    /// on do so first: the features count for the others.
+    fn fire(&self, random: &mut ChaCha8Rng, strengths: &mut [f32]) -> Vec<(u32, f32)> {
+        let world = self.world;
+        let mut fired = Vec::new();
+        for order in 0..3 {
+            for (place, rule) in world.rules.iter().enumerate() {
+                let turn = match rule.kind {
+                    RuleKind::Inhibiting => 0,
+                    RuleKind::Modulating => 1,
+                    _ => 2,
+                };
+                if turn != order || rule.parts.iter().any(|&part| strengths[part] <= 0.0) {
+                    continue;
+                }
+                let spread = 1.0 + normal(random, 1, 0.1)[0];
+                let amount = world.delta as f32 * self.gate(rule, strengths) * spread;
+                fired.push((place as u32, amount));
+                match (rule.kind, rule.target) {
+                    (RuleKind::Inhibiting, Some(target)) if world.delta > 0.0 => {
+                        strengths[target] = 0.0;
+                    }
+                    (RuleKind::Modulating, Some(target)) => strengths[target] += amount.max(0.0),
+                    _ => {}
+                }
+            }
+        }
+        fired
     }
 
     /// How strongly each feature fires, by itself or by an event; 0 where it does not.
@@ -170,10 +183,6 @@ impl<'a> Sampler<'a> {
     }
 }
 
-fn all_active(rule: &Rule, strengths: &[f32]) -> bool {
-    rule.parts.iter().all(|&part| strengths[part] > 0.0)
-}
-
 fn add(to: &mut [f32], times: f32, what: &[f32]) {
     to.iter_mut().zip(what).for_each(|(to, what)| *to += times * what);
 }
@@ -185,7 +194,7 @@ fn quantile(probability: f64) -> f64 {
         -3.969683028665376e1,
         2.209460984245205e2,
         -2.759285104469687e2,
-        1.383577518672690e2,
+        1.38357751867269e2,
         -3.066479806614716e1,
         2.506628277459239,
     ];

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::Rows;
 use super::rules::{Decoy, DecoyKind, Rule, RuleKind};
 
 /// A combination that some method proposes.
@@ -155,39 +154,46 @@ pub fn score(
 ) -> SizeScore {
     let rules = truth.counted.len();
     let ranked = truth.verdicts(ranking);
-    let verdicts = truth.verdicts(deployed);
-    let count = |wanted: fn(Verdict) -> bool| verdicts.iter().filter(|v| wanted(v.0)).count();
-    let hits = count(Verdict::is_hit);
-    let mut decoys = BTreeMap::new();
-    let mut kinds = BTreeMap::new();
-    for (verdict, _) in &verdicts {
-        if let Verdict::Decoy(kind) = verdict {
-            *decoys.entry(name(kind)).or_default() += 1;
-        }
-    }
-    let found: HashSet<usize> = verdicts.iter().filter_map(|v| rule_of(v.0)).collect();
-    for rule in &truth.counted {
-        let entry: &mut [usize; 2] = kinds.entry(name(&truth.rules[*rule].kind)).or_default();
-        entry[0] += usize::from(found.contains(rule));
-        entry[1] += 1;
-    }
+    let verdicts: Vec<Verdict> = truth.verdicts(deployed).into_iter().map(|v| v.0).collect();
+    let hits = verdicts.iter().filter(|verdict| verdict.is_hit()).count();
     let complete = |rule: &&usize| truth.rules[**rule].parts.iter().all(|&part| recovered(part));
     let recoverable = truth.counted.iter().filter(complete).count();
-    let first = ranked.len().min(rules);
     SizeScore {
         size: truth.size,
         rules,
         recoverable,
         proposed: verdicts.len(),
         hits,
-        decoys,
-        unmatched: count(|verdict| verdict == Verdict::Unmatched),
+        decoys: decoys_of(&verdicts),
+        unmatched: verdicts.iter().filter(|verdict| **verdict == Verdict::Unmatched).count(),
         deployed_f1: f1(hits as f64, verdicts.len(), rules),
-        f1_at_r: f1(hits_among(&ranked, rules), first, rules),
+        f1_at_r: f1(hits_among(&ranked, rules), ranked.len().min(rules), rules),
         average_precision: average_precision(&ranked, rules),
         recall_on_recoverable: hits as f64 / recoverable.max(1) as f64,
-        kinds,
+        kinds: kinds_of(truth, &verdicts),
     }
+}
+
+/// How many proposals are decoys of each kind.
+fn decoys_of(verdicts: &[Verdict]) -> BTreeMap<String, usize> {
+    let mut decoys = BTreeMap::new();
+    for verdict in verdicts {
+        if let Verdict::Decoy(kind) = verdict {
+            *decoys.entry(name(kind)).or_default() += 1;
+        }
+    }
+    decoys
+}
+
+/// How many rules of each kind were found, and how many there are.
+fn kinds_of(truth: &Truth, verdicts: &[Verdict]) -> BTreeMap<String, [usize; 2]> {
+    let mut kinds: BTreeMap<String, [usize; 2]> = BTreeMap::new();
+    for &rule in &truth.counted {
+        let entry = kinds.entry(name(&truth.rules[rule].kind)).or_default();
+        entry[0] += usize::from(verdicts.contains(&Verdict::Hit(rule)));
+        entry[1] += 1;
+    }
+    kinds
 }
 
 /// The lowest score that a method should deploy if it is to have the best F1 on these proposals.
@@ -207,40 +213,8 @@ pub fn best_threshold(truth: &Truth, ranking: &[Proposal]) -> f64 {
     best.1
 }
 
-/// Rule energy explained, `1 - E[(v_r . e)^2] / E[(delta A)^2]` over the rows on which each rule
-/// fires; `None` for a rule without effect.
-///
-/// `left` is what a model leaves of the activations: `[rows, d_model]`.
-pub fn rule_energy(rules: &[Rule], rows: &Rows, left: &[f32]) -> Vec<Option<f64>> {
-    let width = rules.first().map_or(1, |rule| rule.effect.len().max(1));
-    let mut sums = vec![(0.0_f64, 0.0_f64); rules.len()];
-    for (row, left) in left.chunks_exact(width).enumerate() {
-        for (rule, amount) in rows.fired.entries_of(row) {
-            sums[rule].0 += f64::from(dot(left, &rules[rule].effect)).powi(2);
-            sums[rule].1 += f64::from(amount).powi(2);
-        }
-    }
-    let explained = |(rest, whole): (f64, f64)| (whole > 0.0).then(|| 1.0 - rest / whole);
-    let acts = |rule: &Rule| rule.effect.iter().any(|value| *value != 0.0);
-    rules.iter().zip(sums).map(|(rule, sums)| explained(sums).filter(|_| acts(rule))).collect()
-}
-
-/// The cosine between the effect that was found and the true one.
-pub fn effect_cosine(found: &[f32], rule: &Rule) -> f64 {
-    let lengths = (dot(found, found) * dot(&rule.effect, &rule.effect)).sqrt();
-    f64::from(dot(found, &rule.effect)) / f64::from(lengths.max(f32::MIN_POSITIVE))
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 fn f1(hits: f64, proposed: usize, rules: usize) -> f64 {
     2.0 * hits / (proposed + rules).max(1) as f64
-}
-
-fn rule_of(verdict: Verdict) -> Option<usize> {
-    if let Verdict::Hit(rule) = verdict { Some(rule) } else { None }
 }
 
 /// Groups of equal scores, best first: how many proposals, how many of them hits.
@@ -388,24 +362,5 @@ mod tests {
         // F1: 2/3, 1/2, 4/5, 4/6.
         assert_eq!(best_threshold(&pairs(&rules), &list), 3.0);
         assert_eq!(best_threshold(&pairs(&rules), &list[1..2]), f64::INFINITY);
-    }
-
-    #[test]
-    fn rule_energy_is_what_is_no_longer_left() {
-        let rules = rules();
-        let mut rows = Rows::default();
-        rows.fired.push([(0, 2.0)]);
-        rows.fired.push([(0, 2.0), (1, 1.0)]);
-
-        let energy = rule_energy(&rules, &rows, &[1.0, 7.0, -1.0, 7.0]);
-
-        assert_eq!(energy, vec![Some(0.75), Some(0.0), None, None]);
-    }
-
-    #[test]
-    fn the_cosine_of_effects_knows_their_sign() {
-        let rule = rule(&[0, 1], RuleKind::Negating);
-
-        assert!((effect_cosine(&[-3.0, 4.0], &rule) + 0.6).abs() < 1e-6);
     }
 }

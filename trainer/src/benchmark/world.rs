@@ -98,27 +98,14 @@ fn marginals(
     rules: &[Rule],
     decoys: &[Decoy],
 ) -> Result<Vec<f64>, WorldError> {
-    let mut sum_of_rates = vec![0.0_f64; config.n_features];
-    let mut least = vec![0.0_f64; config.n_features];
-    let groups = rules.iter().map(|rule| (&rule.parts, rule.rate));
-    for (parts, rate) in groups.chain(decoys.iter().map(|decoy| (&decoy.parts, decoy.rate))) {
-        // At most 0.35 of a part's rows, and at most 0.6 summed over the parts.
-        let ratio = f64::max(1.0 / 0.35, parts.len() as f64 / 0.6);
-        for &part in parts {
-            sum_of_rates[part] += rate;
-            least[part] = least[part].max(ratio * rate);
-        }
-    }
+    let least = least_marginals(config, rules, decoys);
     let mut ranks: Vec<usize> = (1..=config.n_features).collect();
     ranks.shuffle(&mut stream(config.seed, "ranks"));
     let [low, high] = config.marginal_range;
     let at = |scale: f64| -> Vec<f64> {
-        let each = ranks.iter().zip(&least).zip(&sum_of_rates);
-        each.map(|((&rank, &least), &sum)| {
-            let zipf = scale * (rank as f64).powf(-config.zipf_exponent);
-            zipf.clamp(low, high).max(least).max(1.6 * sum).min(0.95)
-        })
-        .collect()
+        let zipf = |rank: usize| scale * (rank as f64).powf(-config.zipf_exponent);
+        let each = ranks.iter().zip(&least);
+        each.map(|(&rank, &least)| zipf(rank).clamp(low, high).max(least).min(0.95)).collect()
     };
     let needed = at(0.0).iter().sum::<f64>();
     let most = at(f64::MAX).iter().sum::<f64>();
@@ -138,4 +125,117 @@ fn marginals(
         }
     }
     Ok(at(above))
+}
+
+/// The smallest frequency that the events leave each feature: 1.6 times the sum of their rates,
+/// and for each so much that it makes up at most 0.35 of the rows of a part, and at most 0.6
+/// summed over its parts.
+fn least_marginals(config: &WorldConfig, rules: &[Rule], decoys: &[Decoy]) -> Vec<f64> {
+    let mut sum_of_rates = vec![0.0_f64; config.n_features];
+    let mut least = vec![0.0_f64; config.n_features];
+    let groups = rules.iter().map(|rule| (&rule.parts, rule.rate));
+    for (parts, rate) in groups.chain(decoys.iter().map(|decoy| (&decoy.parts, decoy.rate))) {
+        let ratio = f64::max(1.0 / 0.35, parts.len() as f64 / 0.6);
+        for &part in parts {
+            sum_of_rates[part] += rate;
+            least[part] = least[part].max(ratio * rate);
+        }
+    }
+    least.iter().zip(&sum_of_rates).map(|(least, sum)| least.max(1.6 * sum)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::directions::dot;
+    use super::super::rules::{DecoyKind, RuleKind};
+    use super::*;
+
+    fn world() -> World {
+        World::new(&WorldConfig::default()).unwrap()
+    }
+
+    #[test]
+    fn frequencies_add_up_to_the_mean_l0_and_leave_room_for_the_events() {
+        let world = world();
+
+        assert!((world.marginals.iter().sum::<f64>() - 12.0).abs() < 1e-6);
+        for rule in &world.rules {
+            let shares = rule.parts.iter().map(|&part| rule.rate / world.marginals[part]);
+            let (most, sum) = shares.fold((0.0, 0.0), |(m, s): (f64, f64), x| (m.max(x), s + x));
+            assert!(most <= 0.35 + 1e-9 && sum <= 0.6 + 1e-9, "{most} {sum}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_cosine_decoy_have_the_cosine_that_was_asked_for() {
+        let world = world();
+
+        for decoy in world.decoys.iter().filter(|decoy| decoy.kind == DecoyKind::Cosine) {
+            for (place, &one) in decoy.parts.iter().enumerate() {
+                for &other in &decoy.parts[..place] {
+                    let cosine = dot(world.direction(one), world.direction(other));
+                    assert!((cosine.abs() - 0.35).abs() < 1e-4, "{cosine}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn directions_and_effects_have_length_1() {
+        let world = world();
+
+        let effects = world.rules.iter().map(|rule| rule.effect.as_slice());
+        for direction in world.directions.chunks_exact(128).chain(effects) {
+            assert!((dot(direction, direction) - 1.0).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn a_negating_rule_takes_away_what_its_target_would_add() {
+        let world = world();
+
+        let rule = world.rules.iter().find(|rule| rule.kind == RuleKind::Negating).unwrap();
+        let target = rule.target.unwrap();
+        assert!(!rule.parts.contains(&target));
+        assert!((dot(&rule.effect, world.direction(target)) + 1.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn the_parts_of_an_exclusive_rule_say_against_its_effect() {
+        let world = world();
+
+        for rule in world.rules.iter().filter(|rule| rule.kind == RuleKind::Exclusive) {
+            let push = 0.7 / rule.parts.len() as f32;
+            for &part in &rule.parts {
+                // Its own direction and other pushes add chance cosines of some 0.1.
+                let along = dot(world.direction(part), &rule.effect);
+                assert!((along + push / (1.0 + push * push).sqrt()).abs() < 0.3, "{along}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_null_set_is_the_same_world_without_effects() {
+        let world = world();
+
+        let null = world.without_effects();
+
+        assert_eq!(null.directions, world.directions);
+        assert_eq!(null.delta, 0.0);
+        let rows = null.rows("test", 64);
+        assert!((0..64).all(|row| rows.fired.entries_of(row).all(|(_, amount)| amount == 0.0)));
+    }
+
+    #[test]
+    fn what_cannot_be_satisfied_is_refused() {
+        let refused = |config: WorldConfig| World::new(&config).unwrap_err();
+        let usual = WorldConfig::default;
+
+        let crowded = refused(WorldConfig { rates_factor: 2.0, ..usual() });
+        assert!(matches!(crowded, WorldError::Crowded { .. }), "{crowded}");
+        let groups = refused(WorldConfig { rules: [100, 60, 40], ..usual() });
+        assert!(matches!(groups, WorldError::TooManyGroups { .. } | WorldError::TooManyCosines));
+        let invalid = refused(WorldConfig { decoy_cosine: 1.0, ..usual() });
+        assert!(invalid.to_string().contains("decoy_cosine"), "{invalid}");
+    }
 }

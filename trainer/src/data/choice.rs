@@ -13,7 +13,18 @@ use crate::settings::Settings;
 /// Of the generated language.
 const SEED: u64 = 1;
 
-/// The text for a run of this size, and what was left out and why, by data set.
+/// The text of a run, and what a reader of the results must know about it.
+#[derive(Clone, Debug)]
+pub struct ChosenText {
+    /// The text.
+    pub corpus: Corpus,
+    /// What was left out, and why, by data set.
+    pub left_out: Vec<(String, String)>,
+    /// How it differs from what its name promises.
+    pub remark: Option<String>,
+}
+
+/// The text for a run of this size.
 ///
 /// # Errors
 /// The text that the user gave cannot be used.
@@ -22,7 +33,7 @@ pub fn corpus_for(
     settings: &Settings,
     cache: &Path,
     console: &Console,
-) -> Result<(Corpus, Vec<(String, String)>)> {
+) -> Result<ChosenText> {
     let published = PublishedText::shakespeare_char();
     let places = DataSettings {
         given: settings.data.clone(),
@@ -32,12 +43,13 @@ pub fn corpus_for(
     };
     match find(&published, &places, &mut |text| console.say(text)) {
         Ok(found) => {
+            console.say(&format!("text: {}", found.path.display()));
             let origin = found.path.display().to_string();
             if let Some(note) = &found.note {
                 console.say(note);
             }
             let corpus = corpus(profile, &published.name, &found.text, &origin)?;
-            Ok((corpus, vec![]))
+            Ok(ChosenText { corpus, left_out: vec![], remark: found.note })
         }
         Err(DataError::Missing(missing)) => {
             console.say(&missing.to_string());
@@ -45,7 +57,8 @@ pub fn corpus_for(
             let lines = if profile.name == ProfileName::Smoke { 2_000 } else { 100_000 };
             let text = arithmetic::text(lines, SEED);
             let corpus = corpus(profile, "arithmetic", &text, "arithmetic, generated")?;
-            Ok((corpus, vec![(missing.name, missing.reason)]))
+            let left_out = vec![(missing.name, missing.reason)];
+            Ok(ChosenText { corpus, left_out, remark: None })
         }
         Err(unusable) => Err(Complaint::usage(unusable.to_string()).into()),
     }
@@ -63,7 +76,7 @@ fn corpus(profile: &Profile, name: &str, text: &str, origin: &str) -> Result<Cor
 mod tests {
     use super::*;
 
-    fn with_text(text: &[u8]) -> Result<(Corpus, Vec<(String, String)>)> {
+    fn with_text(text: &[u8]) -> Result<ChosenText> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("shakespeare_char/input.txt");
         crate::files::write_whole(&file, text).unwrap();
@@ -76,10 +89,11 @@ mod tests {
     fn a_given_text_is_read_up_to_the_limit_of_the_profile() {
         let text = "To be, or not to be. ".repeat(5_000);
 
-        let (corpus, left_out) = with_text(text.as_bytes()).unwrap();
+        let ChosenText { corpus, left_out, remark } = with_text(text.as_bytes()).unwrap();
 
         assert_eq!(corpus.train.len() + corpus.validation.len(), 64_000);
         assert!(left_out.is_empty());
+        assert!(remark.is_some(), "this is not Shakespeare");
     }
 
     #[test]

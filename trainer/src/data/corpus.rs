@@ -17,8 +17,6 @@ pub struct Corpus {
     pub validation: Vec<u32>,
     /// The SHA-256 of the text's UTF-8 bytes, in hexadecimal digits.
     pub sha256: String,
-    /// Where the text is from: a file, or the name of a generator.
-    pub origin: String,
 }
 
 /// A text that no language model can be trained on.
@@ -83,7 +81,7 @@ impl Corpus {
         }
         let validation = train.split_off(n_train(characters));
         let sha256 = sha256_hex(text.as_bytes());
-        Ok(Self { name: name.to_owned(), vocab, train, validation, sha256, origin })
+        Ok(Self { name: name.to_owned(), vocab, train, validation, sha256 })
     }
 
     /// How many characters a text needs for both parts to hold a block of `block_size` and the
@@ -117,7 +115,7 @@ mod tests {
         assert_eq!((corpus.train.len(), corpus.validation.len()), (20, 3));
         assert_eq!(corpus.vocab.decode(&corpus.train) + "äbc", text);
         assert_eq!(corpus.vocab.decode(&corpus.validation), "äbc");
-        assert_eq!((&*corpus.name, &*corpus.origin), ("letters", "letters.txt"));
+        assert_eq!(corpus.name, "letters");
     }
 
     #[test]

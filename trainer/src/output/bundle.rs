@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use shared::bundle::{AutoencoderInfo, Bundle, Manifest, SCHEMA};
-use shared::weights::{self, Precision, Weights};
+use shared::weights::{self, Weights};
 
 use crate::experiment::Experiment;
 use crate::results::Results;
 
 /// The language model and one model of each trial.
-pub fn of(experiment: &Experiment, results: &Results, precision: Precision) -> Bundle {
+pub fn of(experiment: &Experiment, results: &Results) -> Bundle {
     let mut all = Weights::new();
     let mut put = |prefix: &str, part: Weights| {
         all.extend(part.into_iter().map(|(name, weight)| (format!("{prefix}.{name}"), weight)));
@@ -29,11 +29,11 @@ pub fn of(experiment: &Experiment, results: &Results, precision: Precision) -> B
         manifest: Manifest {
             schema: SCHEMA,
             made_by: crate::version(),
-            dataset: experiment.corpus.name.clone(),
-            vocab: experiment.corpus.vocab.clone(),
+            dataset: experiment.text.corpus.name.clone(),
+            vocab: experiment.text.corpus.vocab.clone(),
             lm: experiment.profile.lm.clone(),
             layer: experiment.profile.layer,
-            precision,
+            precision: experiment.export,
             autoencoders,
             files: BTreeMap::new(),
         },

@@ -29,14 +29,15 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
     add_trainings(&mut info, &results.trainings);
     let extra = [
         ("held_out_rows", json!(results.held_out_rows)),
-        ("left_out", json!(experiment.left_out)),
-        ("data_sha256", json!(experiment.corpus.sha256)),
+        ("left_out", json!(experiment.text.left_out)),
+        ("remark", json!(experiment.text.remark)),
+        ("data_sha256", json!(experiment.text.corpus.sha256)),
         ("profile", json!(experiment.profile.name)),
         ("device", json!(experiment.device.name)),
         ("made_by", json!(crate::version())),
     ];
     info.final_info_dict.extend(extra.map(|(name, value)| (name.to_string(), value)));
-    [(experiment.corpus.name.clone(), info)].into()
+    [(experiment.text.corpus.name.clone(), info)].into()
 }
 
 /// Takes one number out of a quality.

@@ -8,7 +8,6 @@ pub mod png;
 pub mod tables;
 
 use anyhow::Result;
-use shared::weights::Precision;
 
 use crate::experiment::Experiment;
 use crate::results::Results;
@@ -18,10 +17,10 @@ use crate::run_folder::FINAL_INFO;
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn write(experiment: &Experiment, results: &Results, export: Precision) -> Result<()> {
+pub fn write(experiment: &Experiment, results: &Results) -> Result<()> {
     let folder = &experiment.folder;
     let info = final_info::of(experiment, results);
-    let bundle = bundle::of(experiment, results, export);
+    let bundle = bundle::of(experiment, results);
     for (name, bytes) in bundle.to_files()? {
         folder.write(&format!("export/{name}"), &bytes)?;
     }
@@ -31,7 +30,10 @@ pub fn write(experiment: &Experiment, results: &Results, export: Precision) -> R
         folder.write(&format!("plots/{name}.png"), &png::render(&svg, 1440)?)?;
         folder.write(&format!("plots/{name}.csv"), chart.to_csv().as_bytes())?;
     }
-    folder.write("all_results.npy", &npy::all_results(&experiment.corpus.name, results, &info)?)?;
+    folder.write(
+        "all_results.npy",
+        &npy::all_results(&experiment.text.corpus.name, results, &info)?,
+    )?;
     folder.write("notes.txt", tables::notes(experiment, results).as_bytes())?;
     folder.write("README.txt", tables::readme(experiment).as_bytes())?;
     let mut bytes = serde_json::to_vec_pretty(&info)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::report::FinalInfo;
+use shared::report::{FinalInfo, Metric};
 
 use crate::results::Results;
 
@@ -14,13 +14,21 @@ use crate::results::Results;
 /// # Errors
 /// A value cannot be pickled.
 pub fn all_results(dataset: &str, results: &Results, info: &FinalInfo) -> Result<Vec<u8>> {
-    let losses = |split: &str| -> Value {
-        let pair = |metric: &shared::report::Metric| {
-            Some(json!({"iter": metric.step, "loss": metric.values.get(split)?}))
-        };
-        results.lm.metrics.iter().filter_map(pair).collect()
+    let of_metrics = |entry: fn(&Metric) -> Option<Value>| -> Value {
+        results.lm.metrics.iter().filter_map(entry).collect()
     };
-    let dict = info.get(dataset).map(|info| json!(info.final_info_dict)).unwrap_or_default();
+    let on_training = of_metrics(|metric| {
+        Some(json!({"iter": metric.step, "loss": metric.values.get("train")?}))
+    });
+    let on_both = of_metrics(|metric| {
+        let (train, val) = (metric.values.get("train")?, metric.values.get("val")?);
+        Some(json!({"iter": metric.step, "train/loss": train, "val/loss": val}))
+    });
+    let without_mean = |(name, value): (&String, &f64)| {
+        (name.strip_suffix("_mean").unwrap_or(name).to_string(), *value)
+    };
+    let means: Option<BTreeMap<String, f64>> =
+        info.get(dataset).map(|info| info.means.iter().map(without_mean).collect());
     let trainings: BTreeMap<String, Value> = results
         .trainings
         .iter()
@@ -33,9 +41,9 @@ pub fn all_results(dataset: &str, results: &Results, info: &FinalInfo) -> Result
         })
         .collect();
     let mut all = BTreeMap::from([
-        (format!("{dataset}_0_final_info"), dict),
-        (format!("{dataset}_0_train_info"), losses("train")),
-        (format!("{dataset}_0_val_info"), losses("val")),
+        (format!("{dataset}_0_final_info"), json!(means)),
+        (format!("{dataset}_0_train_info"), on_training),
+        (format!("{dataset}_0_val_info"), on_both),
     ]);
     all.extend(trainings);
     object_array(&all)

@@ -38,14 +38,17 @@ pub fn notes(experiment: &Experiment, results: &Results) -> String {
         lm.metrics.last().and_then(|metric| metric.values.get(split)).copied().unwrap_or(f64::NAN)
     };
     let mut text = format!(
-        "{}: {}\n\n{} on {}, profile {:?}.\n\n",
+        "{}: {}\n\n{} on {}, profile {}.\n\n",
         experiment.plan.name,
         experiment.plan.question,
         crate::version(),
         experiment.device.name,
-        profile.name
+        profile.name.as_str()
     );
-    for (name, reason) in &experiment.left_out {
+    if let Some(remark) = &experiment.text.remark {
+        let _ = writeln!(text, "{remark}");
+    }
+    for (name, reason) in &experiment.text.left_out {
         let _ = writeln!(text, "Left out: {name}, because {reason}.");
     }
     let _ = write!(
@@ -60,14 +63,14 @@ pub fn notes(experiment: &Experiment, results: &Results) -> String {
         profile.lm.d_model,
         profile.lm.block_size,
         profile.lm_training.iterations,
-        experiment.corpus.name,
-        experiment.corpus.train.len() + experiment.corpus.validation.len(),
-        &experiment.corpus.sha256[..12],
+        experiment.text.corpus.name,
+        experiment.text.corpus.train.len() + experiment.text.corpus.validation.len(),
+        &experiment.text.corpus.sha256[..12],
         last("train"),
         last("val"),
         profile.layer,
-        profile.rows,
-        profile.selection_rows,
+        results.train_rows,
+        results.selection_rows,
         results.held_out_rows,
         results.reference.clean,
         results.reference.zero,
@@ -75,9 +78,11 @@ pub fn notes(experiment: &Experiment, results: &Results) -> String {
         summary(results),
     );
     text.push_str(
-        "Values are means over seeds, +- is the standard error. MSE is per dimension of the scaled \
+        "Values are means over seeds, +- is the standard error. The explained language model is the \
+         one with the lowest validation loss.\nMSE is per dimension of the scaled \
          activations, whose mean square is 1.\nOnly the second half of each window is replaced by \
-         reconstructions; the first half is context.\nLearning rates were chosen by the FVU on rows of \
+         reconstructions; the first half is context. \
+         (The field replaces all of it; compare CE recovered with care.)\nLearning rates were chosen by the FVU on rows of \
          the training text (column selection).\n\n",
     );
     let _ = writeln!(

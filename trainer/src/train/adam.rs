@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
 use burn::tensor::Gradients;
 use shared::weights::{Weight, Weights, to_vec};
+
+use super::Misfit;
 
 /// The settings of an [`Adam`].
 #[derive(Clone, Debug)]
@@ -85,13 +87,19 @@ impl Adam {
     /// Reads the memory after `steps` steps out of `weights`.
     ///
     /// # Errors
-    /// One of the two memories of a parameter is missing.
+    /// One of the two memories of a parameter is missing or of another length than the parameter.
     pub fn load(&mut self, weights: &Weights, steps: u64, device: &Device) -> Result<()> {
         self.time = i32::try_from(steps)?;
         for (name, first) in super::part(weights, "first.") {
-            let second = weights
-                .get(&format!("second.{name}"))
-                .with_context(|| format!("the checkpoint has no tensor \"second.{name}\""))?;
+            let length = |kind: &str| {
+                weights.get(&format!("{kind}.{name}")).map(|weight| weight.values.len())
+            };
+            let Some(second) = weights.get(&format!("second.{name}")) else {
+                return Err(Misfit(format!("no tensor \"second.{name}\"")).into());
+            };
+            if length("model") != Some(first.values.len()) || length("model") != length("second") {
+                return Err(Misfit(format!("the memory of {name} has another length")).into());
+            }
             let tensor = |values: &[f32]| Tensor::<1>::from_floats(values, device);
             let moments = Moments { first: tensor(&first.values), second: tensor(&second.values) };
             self.moments.insert(name, moments);
@@ -250,6 +258,7 @@ mod tests {
         let start = line();
         let once = adam.step(0.1, start.clone(), gradients(&start));
         let mut memory = Weights::new();
+        super::super::put(&mut memory, "model.", weights::of(&once));
         adam.save(&mut memory);
 
         let mut again = Adam::new(AdamConfig::default());

@@ -14,7 +14,7 @@ use shared::{Csae, CsaeConfig, CsaeOutput, Limits, TopK};
 
 use super::adam::{Adam, AdamConfig};
 use super::rows::RowSource;
-use super::{Clock, Observer, Snapshot, composition, part, put, schedule};
+use super::{Clock, Misfit, Observer, Snapshot, check_finite, composition, part, put, schedule};
 use crate::plan::{AutoencoderTraining, Schedule};
 
 /// After how many steps the loss terms are kept and dead features are looked for.
@@ -121,7 +121,7 @@ pub fn train(
         let terms = state.learn(task, batch, limits);
         state.compose(task, rows, limits)?;
         if state.step.is_multiple_of(BETWEEN_METRICS) || state.step == steps {
-            state.measure(task, &terms, limits);
+            state.measure(task, &terms, limits)?;
         }
         let message = || format!("mse {:.4}", terms.mse.clone().into_scalar::<f32>());
         observer.progress(state.step, &message);
@@ -161,13 +161,20 @@ impl State {
             metrics: vec![],
         };
         if let Some(snapshot) = resume {
+            snapshot.check_step(task.training.steps)?;
             let stored = &snapshot.weights;
             state.model = weights::load(state.model, &part(stored, "model."))?;
             state.adam.load(stored, snapshot.step, device)?;
-            if let (Some(silent), Some(any)) = (stored.get("silent"), stored.get("any_dead")) {
-                state.silent = Tensor::from_floats(&silent.values[..], device);
-                state.any_dead = any.values.first() == Some(&1.0);
+            let silent = stored.get("silent").map(|weight| &weight.values[..]);
+            let any_dead = stored.get("any_dead").and_then(|weight| weight.values.first());
+            let (Some(silent), Some(any_dead)) = (silent, any_dead) else {
+                return Err(Misfit("no count of silent rows".into()).into());
+            };
+            if silent.len() != task.config.n_features {
+                return Err(Misfit(format!("{} counts of silent rows", silent.len())).into());
             }
+            state.silent = Tensor::from_floats(silent, device);
+            state.any_dead = *any_dead > 0.0;
             state.parts = state.model.units.as_ref().map_or(vec![], composition::parts_of);
             state.step = snapshot.step;
             state.seconds = snapshot.seconds;
@@ -232,7 +239,7 @@ impl State {
         self.silent = longer.mask_fill(fired.greater_scalar(0.0), 0.0);
     }
 
-    fn measure(&mut self, task: &AutoencoderTask, terms: &LossTerms, limits: Limits) {
+    fn measure(&mut self, task: &AutoencoderTask, terms: &LossTerms, limits: Limits) -> Result<()> {
         let after = dead_after(task);
         let dead = to_vec(self.silent.clone()).iter().filter(|rows| **rows > after).count();
         self.any_dead = dead > 0;
@@ -240,11 +247,11 @@ impl State {
         values.push(("dead".into(), dead as f64));
         values.push(("sparsity_k".into(), limits.sparsity_k as f64));
         values.push(("combination_size".into(), limits.combination_size as f64));
-        self.metrics.push(Metric {
-            stage: task.name.into(),
-            step: self.step,
-            values: values.into_iter().collect(),
-        });
+        let values = values.into_iter().collect();
+        let metric = Metric { stage: task.name.into(), step: self.step, values };
+        check_finite(&metric)?;
+        self.metrics.push(metric);
+        Ok(())
     }
 
     fn snapshot(&self, seconds: f64) -> Snapshot {
@@ -278,6 +285,7 @@ fn across(decoder: &Param<Tensor<2>>, gradients: &mut Gradients) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Rows;
     use crate::plan::{Profile, ProfileName};
     use crate::train::rows::RecordedRows;
     use shared::{AttentionConfig, random};
@@ -292,9 +300,9 @@ mod tests {
         }
     }
 
-    fn rows() -> Tensor<2> {
+    fn rows() -> Rows {
         let values = random::normal(&mut random::stream(3, "rows"), 700 * 8, 1.0);
-        Tensor::from_data(TensorData::new(values, [700, 8]), &Device::flex())
+        Rows { values, width: 8 }
     }
 
     fn config() -> CsaeConfig {
@@ -321,15 +329,16 @@ mod tests {
     #[test]
     fn a_resumed_training_ends_with_the_same_bits() {
         let (rows, config, training) = (rows(), config(), training(120));
+        let device = Device::flex();
         let task = task(&config, &training);
-        let mut source = RecordedRows::new(&rows, training.batch_size, 1);
+        let mut source = RecordedRows::new(&rows, training.batch_size, 1, &device);
         let straight = train(&task, &mut source, None, &mut Nobody).unwrap();
 
         let mut state = State::start(&task, &source.device(), None).unwrap();
         for step in 0..60 {
             let terms = state.learn(&task, source.batch(step), config.limits());
             if state.step.is_multiple_of(BETWEEN_METRICS) {
-                state.measure(&task, &terms, config.limits());
+                state.measure(&task, &terms, config.limits()).unwrap();
             }
         }
         let half = Some(state.snapshot(0.0));
@@ -342,8 +351,9 @@ mod tests {
     #[test]
     fn training_lowers_the_error_and_keeps_directions_at_length_one() {
         let (rows, config, training) = (rows(), config(), training(150));
+        let device = Device::flex();
 
-        let mut source = RecordedRows::new(&rows, training.batch_size, 1);
+        let mut source = RecordedRows::new(&rows, training.batch_size, 1, &device);
         let trained = train(&task(&config, &training), &mut source, None, &mut Nobody).unwrap();
 
         let mse = |metric: &Metric| metric.values["mse"];
@@ -355,7 +365,8 @@ mod tests {
 
     #[test]
     fn dead_features_and_only_they_learn_from_auxk() {
-        let (rows, config) = (rows(), config());
+        let config = config();
+        let rows = rows().chosen(&(0..700).collect::<Vec<_>>(), &Device::flex());
         let model = config.init(1, &Device::flex().autodiff());
         let output = model.forward(rows.clone(), config.limits());
         let mut dead = [0.0; 24];

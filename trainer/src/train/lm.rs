@@ -9,7 +9,7 @@ use shared::{CharLm, CharLmConfig};
 
 use super::adam::{Adam, AdamConfig};
 use super::schedule::cosine_rate;
-use super::{Clock, Observer, Snapshot, part, put};
+use super::{Clock, Observer, Snapshot, check_finite, part, put};
 use crate::data::{Batch, Batches, Corpus};
 use crate::plan::LmTraining;
 
@@ -31,7 +31,7 @@ pub struct LmTask<'a> {
 /// A trained language model and how its training went.
 #[derive(Clone, Debug)]
 pub struct TrainedLm {
-    /// The model after the last step, without autodiff.
+    /// The model when its validation loss was lowest, without autodiff: what nanoGPT keeps.
     pub model: CharLm,
     /// How long the training took, its evaluations included.
     pub seconds: f64,
@@ -52,7 +52,7 @@ pub fn train(
     let mut clock = Clock::new(state.seconds);
     let resumed_at = state.step;
     while state.step < task.training.iterations {
-        let loss = state.learn(task);
+        let loss = state.learn(task)?;
         let message = || {
             let loss = loss.clone().into_scalar::<f32>();
             format!("loss {loss:.3} val {:.3}", state.last("val"))
@@ -60,17 +60,20 @@ pub fn train(
         observer.progress(state.step, &message);
         clock.tick(observer, |seconds| state.snapshot(seconds))?;
     }
-    state.evaluate(task);
+    state.evaluate(task)?;
     let seconds = clock.seconds();
     if state.step > resumed_at {
         observer.save(state.snapshot(seconds))?;
     }
-    Ok(TrainedLm { model: state.model.valid(), seconds, metrics: state.metrics })
+    let model = weights::load(state.model.valid(), &state.best)?;
+    Ok(TrainedLm { model, seconds, metrics: state.metrics })
 }
 
 struct State {
     model: CharLm,
     adam: Adam,
+    /// The parameters when the validation loss was lowest.
+    best: Weights,
     step: u64,
     seconds: f64,
     metrics: Vec<Metric>,
@@ -86,11 +89,14 @@ impl State {
                 clip: Some(task.training.clip),
                 ..AdamConfig::default()
             }),
+            best: Weights::new(),
             step: 0,
             seconds: 0.0,
             metrics: vec![],
         };
         if let Some(snapshot) = resume {
+            snapshot.check_step(task.training.iterations)?;
+            state.best = part(&snapshot.weights, "best.");
             state.model = weights::load(state.model, &part(&snapshot.weights, "model."))?;
             state.adam.load(&snapshot.weights, snapshot.step, task.device)?;
             state.step = snapshot.step;
@@ -101,29 +107,30 @@ impl State {
     }
 
     /// One step, after the evaluation that falls on it; gives the step's loss.
-    fn learn(&mut self, task: &LmTask) -> Tensor<1> {
+    fn learn(&mut self, task: &LmTask) -> Result<Tensor<1>> {
         if self.step.is_multiple_of(task.training.eval_interval) {
-            self.evaluate(task);
+            self.evaluate(task)?;
         }
         let batch = batches(task, "language model batches").at(&task.corpus.train, self.step);
         let loss = cross_entropy(&self.model, &batch, task.device).mean();
         let rate = cosine_rate(self.step, task.training);
         self.model = self.adam.step(rate, self.model.clone(), loss.backward());
         self.step += 1;
-        loss
+        Ok(loss)
     }
 
     fn snapshot(&self, seconds: f64) -> Snapshot {
         let mut all = Weights::new();
         put(&mut all, "model.", weights::of(&self.model));
+        put(&mut all, "best.", self.best.clone());
         self.adam.save(&mut all);
         Snapshot { weights: all, step: self.step, seconds, metrics: self.metrics.clone() }
     }
 
     /// Measures both losses on the same batches every time, and keeps them.
-    fn evaluate(&mut self, task: &LmTask) {
+    fn evaluate(&mut self, task: &LmTask) -> Result<()> {
         if self.metrics.last().is_some_and(|metric| metric.step == self.step) {
-            return;
+            return Ok(());
         }
         let model = self.model.valid();
         let count = task.training.eval_batches;
@@ -139,7 +146,14 @@ impl State {
             ("train".to_string(), mean(&task.corpus.train, "evaluation on training text")),
             ("val".to_string(), mean(&task.corpus.validation, "evaluation on validation text")),
         ];
-        self.metrics.push(Metric { stage: "lm".into(), step: self.step, values: values.into() });
+        let metric = Metric { stage: "lm".into(), step: self.step, values: values.into() };
+        check_finite(&metric)?;
+        let before = self.metrics.iter().map(|metric| metric.values["val"]);
+        if metric.values["val"] < before.fold(f64::INFINITY, f64::min) {
+            self.best = weights::of(&self.model);
+        }
+        self.metrics.push(metric);
+        Ok(())
     }
 
     fn last(&self, split: &str) -> f64 {
@@ -214,7 +228,7 @@ mod tests {
 
         let mut state = State::start(&task, None).unwrap();
         for _ in 0..4 {
-            state.learn(&task);
+            state.learn(&task).unwrap();
         }
         let resumed = train(&task, Some(state.snapshot(0.0)), &mut Nobody).unwrap();
 

@@ -31,6 +31,42 @@ pub struct Snapshot {
     pub metrics: Vec<Metric>,
 }
 
+impl Snapshot {
+    /// An error if this is of a longer training.
+    fn check_step(&self, steps: u64) -> Result<(), Misfit> {
+        match self.step <= steps {
+            true => Ok(()),
+            false => Err(Misfit(format!("step {} of {steps}", self.step))),
+        }
+    }
+}
+
+/// A snapshot that does not belong to the training that was to go on from it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misfit(String);
+
+/// A training that has left the numbers that can be computed with.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{stage} diverged: its loss at step {step} is not a number\n  \
+     fix: a smaller learning rate, or another seed"
+)]
+pub struct Diverged {
+    /// What was trained.
+    pub stage: String,
+    /// After how many steps.
+    pub step: u64,
+}
+
+/// An error if a loss that was just measured is not finite.
+fn check_finite(metric: &Metric) -> Result<(), Diverged> {
+    match metric.values.values().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(Diverged { stage: metric.stage.clone(), step: metric.step }),
+    }
+}
+
 /// Who watches a training.
 pub trait Observer {
     /// `step` steps are done; `message` says how it stands.

@@ -5,6 +5,8 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use shared::random;
 
+use crate::data::Rows;
+
 /// A source of activations, centred and scaled.
 pub trait RowSource {
     /// The rows of a step: `[batch_size, d_model]`, without autodiff.
@@ -21,25 +23,19 @@ pub trait RowSource {
 /// Recorded rows: all of them, shuffled anew each time around.
 #[derive(Debug)]
 pub struct RecordedRows<'a> {
-    rows: &'a Tensor<2>,
+    rows: &'a Rows,
+    device: &'a Device,
     seed: u64,
     batch_size: usize,
-    order: Vec<i32>,
+    order: Vec<usize>,
     around: Option<u64>,
 }
 
 impl<'a> RecordedRows<'a> {
-    /// The order that `seed` gives to `rows`, of shape `[rows, d_model]`.
-    pub fn new(rows: &'a Tensor<2>, batch_size: usize, seed: u64) -> Self {
-        let [count, _] = rows.dims();
-        let order = (0..count as i32).collect();
-        Self { rows, seed, batch_size: batch_size.min(count), order, around: None }
-    }
-
-    fn chosen(&self, places: Vec<i32>) -> Tensor<2> {
-        let length = places.len();
-        let places = Tensor::from_data(TensorData::new(places, [length]), &self.device());
-        self.rows.clone().select(0, places)
+    /// The order that `seed` gives to `rows`.
+    pub fn new(rows: &'a Rows, batch_size: usize, seed: u64, device: &'a Device) -> Self {
+        let batch_size = batch_size.min(rows.len());
+        Self { rows, device, seed, batch_size, order: (0..rows.len()).collect(), around: None }
     }
 }
 
@@ -51,29 +47,29 @@ impl RowSource for RecordedRows<'_> {
         if self.around != Some(around) {
             let mut stream = random::stream(self.seed, "order of rows");
             stream.set_stream(around);
-            self.order = (0..self.order.len() as i32).collect();
+            self.order = (0..self.rows.len()).collect();
             self.order.shuffle(&mut stream);
             self.around = Some(around);
         }
         let first = (step % in_a_round) as usize * self.batch_size;
-        self.chosen(self.order[first..first + self.batch_size].to_vec())
+        self.rows.chosen(&self.order[first..first + self.batch_size], self.device)
     }
 
     fn sample(&mut self, step: u64, count: usize) -> Tensor<2> {
         let mut stream = random::stream(self.seed, "rows to screen");
         stream.set_stream(step);
-        let mut places: Vec<i32> = (0..self.order.len() as i32).collect();
+        let mut places: Vec<usize> = (0..self.rows.len()).collect();
         let count = count.min(places.len());
         for place in 0..count {
             let other = stream.random_range(place..places.len());
             places.swap(place, other);
         }
         places.truncate(count);
-        self.chosen(places)
+        self.rows.chosen(&places, self.device)
     }
 
     fn device(&self) -> Device {
-        self.rows.device()
+        self.device.clone()
     }
 }
 
@@ -82,9 +78,8 @@ mod tests {
     use super::*;
     use shared::weights::to_vec;
 
-    fn rows() -> Tensor<2> {
-        let values: Vec<f32> = (0..70).map(|row| row as f32).collect();
-        Tensor::from_data(TensorData::new(values, [70, 1]), &Device::flex())
+    fn rows() -> Rows {
+        Rows { values: (0..70).map(|row| row as f32).collect(), width: 1 }
     }
 
     fn sorted(mut values: Vec<f32>) -> Vec<f32> {
@@ -94,34 +89,34 @@ mod tests {
 
     #[test]
     fn every_row_is_seen_once_in_a_round_and_in_another_order_in_the_next() {
-        let rows = rows();
-        let mut source = RecordedRows::new(&rows, 10, 1);
+        let (rows, device) = (rows(), Device::flex());
+        let mut source = RecordedRows::new(&rows, 10, 1, &device);
 
         let mut round = |first| -> Vec<f32> {
             (first..first + 7).flat_map(|step| to_vec(source.batch(step))).collect()
         };
         let (one, other) = (round(0), round(7));
 
-        assert_eq!(sorted(one.clone()), to_vec(rows.clone().reshape([70])));
+        assert_eq!(sorted(one.clone()), rows.values);
         assert_ne!(one, other);
     }
 
     #[test]
     fn a_step_sees_the_same_rows_whatever_came_before() {
-        let rows = rows();
-        let mut straight = RecordedRows::new(&rows, 10, 1);
+        let (rows, device) = (rows(), Device::flex());
+        let mut straight = RecordedRows::new(&rows, 10, 1, &device);
         for step in 0..9 {
             straight.batch(step);
         }
-        let mut resumed = RecordedRows::new(&rows, 10, 1);
+        let mut resumed = RecordedRows::new(&rows, 10, 1, &device);
 
         assert_eq!(to_vec(straight.batch(9)), to_vec(resumed.batch(9)));
     }
 
     #[test]
     fn a_sample_has_no_row_twice() {
-        let rows = rows();
-        let mut source = RecordedRows::new(&rows, 10, 1);
+        let (rows, device) = (rows(), Device::flex());
+        let mut source = RecordedRows::new(&rows, 10, 1, &device);
 
         let sample = sorted(to_vec(source.sample(3, 50)));
         let all = source.sample(3, 500);

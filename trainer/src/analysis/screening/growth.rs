@@ -1,5 +1,7 @@
 //! Which further part a combination needs, and which of its parts it does not.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 use super::joint::Fit;
@@ -38,13 +40,19 @@ impl Contrast {
         energy(&all) / (self.squares[0] + self.squares[1])
     }
 
-    /// The share of the effect that is left without the part: `<v0, v1> / |v1|^2`, where the
-    /// square is freed of what noise adds to it.
-    fn left_without(&self, noise: f64) -> f64 {
+    /// The share of the effect that is left without the part, `<v0, v1> / |v1|^2`, where the
+    /// square is freed of what noise adds to it; and the standard error of the share,
+    /// `sqrt(E|e|^2 / d / sum of z^2 without) / |v1|`.
+    fn left_without(&self, noise: f64) -> Option<(f64, f64)> {
         let [with, without] = self.squares;
         let product = f64::from(dot(&self.sums[0], &self.sums[1])) / (with * without);
         let square = (energy(&self.sums[0]) / with - noise) / with;
-        if square > 0.0 { product / square } else { f64::INFINITY }
+        let error = (noise / self.sums[0].len() as f64 / without / square).sqrt();
+        (square > 0.0).then_some((product / square, error))
+    }
+
+    fn has_few(&self, least: usize) -> bool {
+        self.rows.iter().any(|&rows| rows < least.max(1))
     }
 }
 
@@ -66,39 +74,31 @@ impl Bench<'_> {
     /// The part without which least of the effect is left, if it is necessary and what is on its
     /// rows alone explains more than one effect on all rows.
     fn next_part(&self, parts: &[usize], place: usize, fit: &Fit, threshold: f64) -> Option<usize> {
-        let width = self.evidence.d_model;
-        let own = fit.effect(place);
-        let before: std::collections::HashMap<u32, f32> =
-            fit.firings[place].iter().copied().collect();
-        let mut contrasts: Vec<Contrast> = Vec::new();
-        contrasts.resize_with(self.n_features, || Contrast::new(width));
-        let mut all = Contrast::new(width);
-        for (row, strength) in self.firing(parts) {
-            // The combination's own effect is part of what is to be explained.
-            let mut residual = fit.residual(row).to_vec();
-            add(&mut residual, before.get(&row).copied().unwrap_or(0.0), own);
+        let contrast = |_| Contrast::new(self.evidence.d_model);
+        let mut contrasts: Vec<Contrast> = (0..self.n_features).map(contrast).collect();
+        let mut all = contrast(0);
+        for (row, strength, residual) in self.to_explain(parts, place, fit) {
             all.add(0, strength, &residual);
-            for (other, _) in self.evidence.codes.entries_of(row as usize) {
+            for (other, _) in self.evidence.codes.entries_of(row) {
                 contrasts[other].add(0, strength, &residual);
             }
         }
         let mut best: Option<(usize, f64)> = None;
         for (other, contrast) in contrasts.iter_mut().enumerate() {
             contrast.rows[1] = all.rows[0] - contrast.rows[0];
-            let few = contrast.rows.iter().any(|&rows| rows < self.config.rows_to_judge.max(1));
-            if parts.contains(&other) || few {
+            if parts.contains(&other) || contrast.has_few(self.config.rows_to_judge) {
                 continue;
             }
             contrast.squares[1] = all.squares[0] - contrast.squares[0];
-            contrast.sums[1] = all.sums[0].clone();
-            let with = contrast.sums[0].clone();
-            add(&mut contrast.sums[1], -1.0, &with);
+            let without = all.sums[0].iter().zip(&contrast.sums[0]).map(|(all, with)| all - with);
+            contrast.sums[1] = without.collect();
             let grown = [parts, &[other]].concat();
             contrast.sums.iter_mut().for_each(|sum| *sum = self.outside(sum, &grown));
             let drop = contrast.drop_with();
-            if drop - fit.noise > threshold
+            let left = contrast.left_without(fit.noise);
+            if drop > threshold
                 && drop > contrast.drop_in_all()
-                && contrast.left_without(fit.noise) < self.config.necessity
+                && left.is_some_and(|(left, error)| left + error < self.config.necessity)
                 && best.is_none_or(|(_, most)| drop > most)
             {
                 best = Some((other, drop));
@@ -111,11 +111,11 @@ impl Bench<'_> {
     fn shrink(&self, parts: &[usize], place: usize, fit: &Fit) -> Vec<usize> {
         let mut parts = parts.to_vec();
         while parts.len() > 2 {
-            let left = |part: &usize| self.left_without(&parts, *part, place, fit);
-            let needless = parts.iter().map(|part| (*part, left(part)));
-            let worst = needless
-                .filter(|(_, left)| *left >= self.config.necessity && left.is_finite())
-                .max_by(|a, b| a.1.total_cmp(&b.1));
+            let needless = parts.iter().filter_map(|&part| {
+                let (left, error) = self.left_without(&parts, part, place, fit)?;
+                (left - error >= self.config.necessity).then_some((part, left))
+            });
+            let worst = needless.max_by(|a, b| a.1.total_cmp(&b.1));
             let Some((worst, _)) = worst else { break };
             parts.retain(|&part| part != worst);
         }
@@ -123,23 +123,41 @@ impl Bench<'_> {
     }
 
     /// The share of the effect of `parts` that is left on rows where only `part` is missing;
-    /// infinite where the rows cannot tell.
-    fn left_without(&self, parts: &[usize], part: usize, place: usize, fit: &Fit) -> f64 {
-        let before: std::collections::HashMap<u32, f32> =
-            fit.firings[place].iter().copied().collect();
+    /// nothing where the rows cannot tell.
+    fn left_without(
+        &self,
+        parts: &[usize],
+        part: usize,
+        place: usize,
+        fit: &Fit,
+    ) -> Option<(f64, f64)> {
         let others: Vec<usize> = parts.iter().copied().filter(|&other| other != part).collect();
         let mut contrast = Contrast::new(self.evidence.d_model);
-        for (row, strength) in self.firing(&others) {
-            let missing = self.evidence.codes.value(row as usize, part).is_none();
-            let mut residual = fit.residual(row).to_vec();
-            add(&mut residual, before.get(&row).copied().unwrap_or(0.0), fit.effect(place));
+        for (row, strength, residual) in self.to_explain(&others, place, fit) {
+            let missing = self.evidence.codes.value(row, part).is_none();
             contrast.add(usize::from(missing), strength, &residual);
         }
-        if contrast.rows.iter().any(|&rows| rows < self.config.rows_to_judge.max(1)) {
-            return f64::INFINITY;
+        if contrast.has_few(self.config.rows_to_judge) {
+            return None;
         }
         contrast.sums.iter_mut().for_each(|sum| *sum = self.outside(sum, parts));
         contrast.left_without(fit.noise)
+    }
+
+    /// The rows of `parts` with their strengths and what there is to explain on them: what the fit
+    /// leaves, and the effect that the combination at `place` has in it.
+    fn to_explain(
+        &self,
+        parts: &[usize],
+        place: usize,
+        fit: &Fit,
+    ) -> impl Iterator<Item = (usize, f32, Vec<f32>)> {
+        let own: HashMap<u32, f32> = fit.firings[place].iter().copied().collect();
+        self.firing(parts).into_iter().map(move |(row, strength)| {
+            let mut residual = fit.residual(row).to_vec();
+            add(&mut residual, own.get(&row).copied().unwrap_or(0.0), fit.effect(place));
+            (row as usize, strength, residual)
+        })
     }
 }
 

@@ -7,6 +7,10 @@ use rayon::prelude::*;
 use super::sparse::{Column, SparseRows};
 use super::{Bench, ScreeningError, add, dot};
 
+/// Steps of a regression. The projection takes a tenth or so of an effect away, so each step leaves
+/// a tenth of the error.
+const STEPS: usize = 2;
+
 /// All combinations fitted together, and what they leave.
 ///
 /// Every feature takes part with a correction of its own, so that what a feature does alone is
@@ -39,23 +43,28 @@ impl Fit {
 }
 
 impl Bench<'_> {
-    /// Regresses the residuals on the features' strengths and the combinations' together:
-    /// `B = (Z'Z + ridge diag Z'Z)^-1 Z'E`.
+    /// Regresses the residuals on the features' strengths and the combinations' together.
+    ///
+    /// On a row with the active features S a combination shows only where they cannot say it:
+    /// `e = (I - P_S) B'z`. Each step adds `(Z'Z + ridge diag Z'Z)^-1 Z'(e - (I - P_S) B'z)` to B.
     pub(super) fn fit(&self, found: &[Vec<usize>]) -> Result<Fit, ScreeningError> {
         let width = self.evidence.d_model;
         let firings: Vec<Column> = found.par_iter().map(|parts| self.firing(parts)).collect();
         let columns = [self.columns.as_slice(), &firings].concat();
         let rows = SparseRows::from_columns(&columns, self.evidence.codes.len());
-        let (gram, target) = self.products(&columns, &rows);
         let count = columns.len();
-        let factor = gram.llt(Side::Lower).map_err(|_| ScreeningError::NotFinite)?;
-        let solution = factor.solve(&target); // [columns, d_model]
-        let inverse = factor.solve(Mat::<f64>::identity(count, count));
-        let mut coefficients = Vec::with_capacity(count * width);
-        for column in 0..count {
-            coefficients.extend((0..width).map(|place| solution[(column, place)] as f32));
+        let factor =
+            self.gram(&columns, &rows).llt(Side::Lower).map_err(|_| ScreeningError::NotFinite)?;
+        let mut coefficients = vec![0.0; count * width];
+        let (mut residuals, mut noise) = (self.residuals.clone(), 0.0);
+        for _ in 0..STEPS {
+            let step = factor.solve(&self.target(&columns, &residuals)); // [columns, d_model]
+            for (place, coefficient) in coefficients.iter_mut().enumerate() {
+                *coefficient += step[(place / width, place % width)] as f32;
+            }
+            (residuals, noise) = self.leave(&rows, &coefficients);
         }
-        let (residuals, noise) = self.leave(&rows, &coefficients);
+        let inverse = factor.solve(Mat::<f64>::identity(count, count));
         let effects = coefficients.split_off(self.n_features * width);
         let gains = (0..found.len()).map(|place| {
             let effect = self.outside(&effects[place * width..][..width], &found[place]);
@@ -69,47 +78,57 @@ impl Bench<'_> {
         }
     }
 
-    /// `Z'Z` with its ridge, `[columns, columns]`, and `Z'E`, `[columns, d_model]`. Each column
-    /// sums over its own rows in their order, so the sums do not depend on the threads.
-    fn products(&self, columns: &[Column], rows: &SparseRows) -> (Mat<f64>, Mat<f64>) {
-        let width = self.evidence.d_model;
-        let count = columns.len();
-        let sums: Vec<(Vec<f64>, Vec<f64>)> = columns
-            .par_iter()
-            .map(|column| {
-                let (mut products, mut target) = (vec![0.0_f64; count], vec![0.0_f64; width]);
-                for &(row, own) in column {
-                    for (other, strength) in rows.entries_of(row as usize) {
-                        products[other] += f64::from(own * strength);
-                    }
-                    let residual = &self.evidence.residuals[row as usize * width..][..width];
-                    let each = target.iter_mut().zip(residual);
-                    each.for_each(|(sum, value)| *sum += f64::from(own * value));
+    /// `Z'Z` with its ridge, `[columns, columns]`. Each column sums over its own rows in their
+    /// order, so the sums do not depend on the threads.
+    fn gram(&self, columns: &[Column], rows: &SparseRows) -> Mat<f64> {
+        let products = |column: &Column| {
+            let mut products = vec![0.0_f64; columns.len()];
+            for &(row, own) in column {
+                for (other, strength) in rows.entries_of(row as usize) {
+                    products[other] += f64::from(own * strength);
                 }
-                (products, target)
-            })
-            .collect();
+            }
+            products
+        };
+        let sums: Vec<Vec<f64>> = columns.par_iter().map(products).collect();
         let ridge = self.config.ridge.max(1e-9);
-        let gram = Mat::from_fn(count, count, |row, column| {
-            let product = sums[row].0[column];
+        Mat::from_fn(columns.len(), columns.len(), |row, column| {
+            let product = sums[row][column];
             // A column that is never active is its own ridge.
             if row == column { product * (1.0 + ridge) + 1e-9 } else { product }
-        });
-        let target = Mat::from_fn(count, width, |row, column| sums[row].1[column]);
-        (gram, target)
+        })
+    }
+
+    /// `Z'E`, `[columns, d_model]`, summed as in [`gram`](Self::gram).
+    fn target(&self, columns: &[Column], residuals: &[f32]) -> Mat<f64> {
+        let width = self.evidence.d_model;
+        let sum = |column: &Column| {
+            let mut sum = vec![0.0_f64; width];
+            for &(row, own) in column {
+                let residual = &residuals[row as usize * width..][..width];
+                let each = sum.iter_mut().zip(residual);
+                each.for_each(|(sum, value)| *sum += f64::from(own * value));
+            }
+            sum
+        };
+        let sums: Vec<Vec<f64>> = columns.par_iter().map(sum).collect();
+        Mat::from_fn(columns.len(), width, |row, column| sums[row][column])
     }
 
     /// What the coefficients leave of the residuals, and the mean energy of a row of it.
     fn leave(&self, rows: &SparseRows, coefficients: &[f32]) -> (Vec<f32>, f64) {
         let width = self.evidence.d_model;
-        let mut residuals = self.evidence.residuals.to_vec();
+        let mut residuals = self.residuals.clone();
         let energies: Vec<f64> = residuals
             .par_chunks_exact_mut(width)
             .enumerate()
             .map(|(row, residual)| {
+                let mut explained = vec![0.0; width];
                 for (column, strength) in rows.entries_of(row) {
-                    add(residual, -strength, &coefficients[column * width..][..width]);
+                    add(&mut explained, strength, &coefficients[column * width..][..width]);
                 }
+                self.projection.clear_row(self.evidence.codes, row, &mut explained);
+                add(residual, -1.0, &explained);
                 f64::from(dot(residual, residual))
             })
             .collect();

@@ -136,9 +136,9 @@ impl Bench<'_> {
 
     /// `|(I - Proj span{d_i, d_j}) vector|^2`, by the inverse of the two directions' Gram matrix.
     fn outside_of_pair(&self, vector: &[f32], first: usize, second: usize) -> f64 {
-        let (one, two) = (self.direction(first), self.direction(second));
+        let (one, two) = (self.projection.direction(first), self.projection.direction(second));
         let (a, b) = (f64::from(dot(vector, one)), f64::from(dot(vector, two)));
-        let cosine = f64::from(dot(one, two));
+        let cosine = f64::from(self.projection.cosine(first, second));
         let inside = (a * a - 2.0 * a * b * cosine + b * b) / (1.0 - cosine * cosine).max(1e-6);
         (f64::from(dot(vector, vector)) - inside).max(0.0)
     }

@@ -1,0 +1,161 @@
+use rand::RngExt;
+use shared::random::{normal, stream};
+
+use super::sparse::SparseRows;
+use super::*;
+
+const WIDTH: usize = 32;
+const FEATURES: usize = 12;
+const ROWS: usize = 6_000;
+
+/// Codes in which each feature fires on a fifth of the rows and all parts of a rule on a few more,
+/// orthonormal directions, and residuals of noise and of the effects of `rules`: their parts and
+/// along which axis they act.
+struct Sample {
+    codes: SparseRows,
+    residuals: Vec<f32>,
+    directions: Vec<f32>,
+}
+
+impl Sample {
+    fn new(rules: &[(&[usize], usize)]) -> Self {
+        let mut random = stream(7, "sample");
+        let mut codes = SparseRows::default();
+        let mut residuals = Vec::new();
+        for _ in 0..ROWS {
+            let event = rules.iter().find(|_| random.random::<f32>() < 0.02);
+            let by_event = |feature| event.is_some_and(|(parts, _)| parts.contains(&feature));
+            let active = (0..FEATURES).filter(|&f| random.random::<f32>() < 0.2 || by_event(f));
+            let active: Vec<u32> = active.map(|feature| feature as u32).collect();
+            let mut residual = normal(&mut random, WIDTH, 0.2);
+            residual[..FEATURES].fill(0.0);
+            for (parts, axis) in rules {
+                if parts.iter().all(|&part| active.contains(&(part as u32))) {
+                    residual[*axis] += 1.0;
+                }
+            }
+            let strengths: Vec<(u32, f32)> =
+                active.into_iter().map(|id| (id, random.random_range(0.8..1.2))).collect();
+            codes.push(strengths);
+            residuals.extend(residual);
+        }
+        let axis = |place: usize| f32::from(u8::from(place / WIDTH == place % WIDTH));
+        let directions = (0..FEATURES * WIDTH).map(axis).collect();
+        Self { codes, residuals, directions }
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            codes: &self.codes,
+            residuals: &self.residuals,
+            directions: &self.directions,
+            d_model: WIDTH,
+        }
+    }
+
+    fn found(&self) -> Vec<Vec<usize>> {
+        let screening = screen(&self.evidence(), &ScreeningConfig::default()).unwrap();
+        let mut found: Vec<_> = screening.found.into_iter().map(|one| one.parts).collect();
+        found.sort();
+        found
+    }
+}
+
+#[test]
+fn finds_pairs_that_share_a_part_a_triple_and_a_quadruple() {
+    let rules: [(&[usize], usize); 4] =
+        [(&[0, 1], 20), (&[0, 2], 21), (&[3, 4, 5], 22), (&[6, 7, 8, 9], 23)];
+
+    let found = Sample::new(&rules).found();
+
+    assert_eq!(found, [vec![0, 1], vec![0, 2], vec![3, 4, 5], vec![6, 7, 8, 9]]);
+}
+
+#[test]
+fn finds_nothing_where_there_is_nothing() {
+    assert!(Sample::new(&[]).found().is_empty());
+}
+
+#[test]
+fn what_a_feature_does_alone_is_no_combination() {
+    assert!(Sample::new(&[(&[3], 20), (&[4], 20)]).found().is_empty());
+}
+
+#[test]
+fn what_the_active_features_can_say_is_no_combination() {
+    let mut sample = Sample::new(&[]);
+    for row in 0..ROWS {
+        if sample.codes.value(row, 1).is_some() && sample.codes.value(row, 2).is_some() {
+            sample.residuals[row * WIDTH + 1] += 3.0;
+        }
+    }
+
+    assert!(sample.found().is_empty());
+}
+
+#[test]
+fn two_causes_of_one_effect_are_two_combinations() {
+    let found = Sample::new(&[(&[0, 1], 20), (&[2, 3], 20)]).found();
+
+    assert_eq!(found, [vec![0, 1], vec![2, 3]]);
+}
+
+#[test]
+fn the_effect_is_measured_and_stands_outside_the_parts() {
+    let sample = Sample::new(&[(&[0, 1], 20)]);
+
+    let screening = screen(&sample.evidence(), &ScreeningConfig::default()).unwrap();
+    let left = without_effects(&sample.evidence(), &screening.found).unwrap();
+
+    let [found] = screening.found.as_slice() else { panic!("{screening:?}") };
+    assert!((found.effect[20] - 1.0).abs() < 0.1, "{}", found.effect[20]);
+    assert!(found.effect[0].abs() < 1e-3 && found.effect[1].abs() < 1e-3);
+    assert!(found.gain > screening.threshold);
+    let energy = |residuals: &[f32]| dot(residuals, residuals);
+    assert!(energy(&left) < energy(&sample.residuals));
+}
+
+#[test]
+fn the_limits_hold() {
+    let sample = Sample::new(&[(&[0, 1], 20), (&[3, 4, 5], 22)]);
+    let found = |config| screen(&sample.evidence(), &config).unwrap().found;
+
+    let pairs = found(ScreeningConfig { largest: 2, ..ScreeningConfig::default() });
+    let one = found(ScreeningConfig { limit: 1, ..ScreeningConfig::default() });
+
+    assert!(pairs.iter().all(|found| found.parts.len() == 2));
+    assert_eq!(one.len(), 1);
+}
+
+#[test]
+fn one_thread_finds_what_many_find_to_the_last_bit() {
+    let sample = Sample::new(&[(&[0, 1], 20), (&[3, 4, 5], 22)]);
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let run = || screen(&sample.evidence(), &ScreeningConfig::default()).unwrap();
+
+    assert_eq!(alone.install(run), run());
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    let sample = Sample::new(&[]);
+    let refused = |evidence: Evidence| {
+        screen(&evidence, &ScreeningConfig::default()).unwrap_err().to_string()
+    };
+
+    let short = Evidence { residuals: &sample.residuals[1..], ..sample.evidence() };
+    assert!(refused(short).contains("residuals"));
+    let few = Evidence { directions: &sample.directions[..WIDTH], ..sample.evidence() };
+    assert!(refused(few).contains("names feature"));
+    let broken = vec![f32::NAN; sample.residuals.len()];
+    assert!(refused(Evidence { residuals: &broken, ..sample.evidence() }).contains("not a number"));
+}
+
+#[test]
+fn no_rows_hold_no_combination() {
+    let (codes, directions) = (SparseRows::default(), vec![1.0; WIDTH]);
+    let evidence =
+        Evidence { codes: &codes, residuals: &[], directions: &directions, d_model: WIDTH };
+
+    assert!(screen(&evidence, &ScreeningConfig::default()).unwrap().found.is_empty());
+}
