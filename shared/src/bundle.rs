@@ -177,7 +177,7 @@ impl Bundle {
     /// The tensors do not fit its configuration.
     pub fn lm(&self, device: &Device) -> Result<CharLm, BundleError> {
         let lm = self.manifest.lm.init(0, device);
-        Ok(weights::load(lm, &self.part("lm."))?)
+        Ok(weights::load(lm, &weights::part(&self.weights, "lm."))?)
     }
 
     /// The autoencoder called `name`, and how activations are made ready for it.
@@ -194,21 +194,10 @@ impl Bundle {
             .autoencoders
             .get(name)
             .ok_or_else(|| BundleError::UnknownAutoencoder(name.to_string()))?;
-        let mut part = self.part(&format!("{name}."));
+        let mut part = weights::part(&self.weights, &format!("{name}."));
         let normalization = Normalization::take_from(&mut part)?;
         let model = weights::load(info.config.init(0, device), &part)?;
         Ok((model, normalization))
-    }
-
-    /// The tensors whose names begin with `prefix`, without it.
-    fn part(&self, prefix: &str) -> Weights {
-        self.weights
-            .iter()
-            .filter_map(|(name, weight)| {
-                let name = name.strip_prefix(prefix)?;
-                Some((name.to_string(), weight.clone()))
-            })
-            .collect()
     }
 }
 
@@ -385,9 +374,8 @@ mod tests {
         let normalization = Normalization { mean: vec![0.1; 8], scale: 1.7 };
         normalization.put_into(&mut part);
         let mut all = Weights::new();
-        let lm_weights = weights::of(&lm.init(1, &device));
-        all.extend(lm_weights.into_iter().map(|(name, w)| (format!("lm.{name}"), w)));
-        all.extend(part.into_iter().map(|(name, w)| (format!("csae.{name}"), w)));
+        weights::put(&mut all, "lm.", weights::of(&lm.init(1, &device)));
+        weights::put(&mut all, "csae.", part);
         Bundle {
             manifest: Manifest {
                 schema: SCHEMA,

@@ -8,6 +8,7 @@ use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::prelude::*;
 use burn::tensor::activation::{gelu, softmax};
 
+use crate::linear::linear;
 use crate::random;
 use crate::weights::param;
 
@@ -155,13 +156,6 @@ impl Block {
             .reshape([batch, length, d_model]);
         linear(mixed, self.attention_output.val())
     }
-}
-
-/// `input` `[batch, length, from]` times `weight` `[from, to]`, as one product of two matrices.
-fn linear(input: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
-    let [batch, length, from] = input.dims();
-    let [_, to] = weight.dims();
-    input.reshape([batch * length, from]).matmul(weight).reshape([batch, length, to])
 }
 
 #[cfg(test)]

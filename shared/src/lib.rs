@@ -7,6 +7,7 @@ pub mod char_lm;
 pub mod composition;
 pub mod csae;
 pub mod kernels;
+mod linear;
 pub mod plot;
 pub mod random;
 pub mod refit;

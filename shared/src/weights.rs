@@ -90,6 +90,22 @@ pub fn load<M: Module>(module: M, weights: &Weights) -> Result<M, WeightsError> 
     Ok(module)
 }
 
+/// The tensors whose names begin with `prefix`, without it.
+pub fn part(weights: &Weights, prefix: &str) -> Weights {
+    weights
+        .iter()
+        .filter_map(|(name, weight)| {
+            let name = name.strip_prefix(prefix)?;
+            Some((name.to_string(), weight.clone()))
+        })
+        .collect()
+}
+
+/// Puts `part` into `weights` with `prefix` before each name.
+pub fn put(weights: &mut Weights, prefix: &str, part: Weights) {
+    weights.extend(part.into_iter().map(|(name, weight)| (format!("{prefix}{name}"), weight)));
+}
+
 /// The bytes of a safetensors file with these weights. `note` is kept beside them under the key
 /// `csae`. The same weights give the same bytes.
 ///

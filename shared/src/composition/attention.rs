@@ -9,17 +9,18 @@
 //! `M` that does not depend on the row. Training and inference use the table form where it exists
 //! (one round); the plain form is its reference.
 
+mod slots;
+mod tables;
+
 use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::IndexingUpdateOp;
-use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::activation::sigmoid;
 
-use crate::kernels::partners::Pairs;
-use crate::weights::{param, to_ints, to_vec};
-use crate::{TopK, kernels, random};
-
-/// A score that no partner reaches.
-const NEVER: f32 = -1e9;
+use crate::linear::linear;
+use crate::weights::param;
+use crate::{TopK, random};
+use slots::{Slots, strongest, with_null};
 
 /// The shape of an [`Attention`].
 #[derive(Config, Debug, PartialEq)]
@@ -138,15 +139,15 @@ impl Attention {
             self.round(tokens.clone(), &slots, combination_size);
         for _ in 1..self.rounds {
             let between = self.between_rounds.as_ref().expect("made with the rounds");
-            let next = tokens.clone() + product(composed, between.val());
+            let next = tokens.clone() + linear(composed, between.val());
             (composed, partners, weights) = self.round(next, &slots, combination_size);
         }
 
         let gate = self.gate.as_ref().map(|gate| {
             let bias = gate.bias.val().select(0, active.indices.clone().reshape([batch * k]));
             sigmoid(
-                product(tokens, gate.token.val())
-                    + product(composed.clone(), gate.composed.val())
+                linear(tokens, gate.token.val())
+                    + linear(composed.clone(), gate.composed.val())
                     + bias.reshape([batch, k, 1]),
             )
         });
@@ -171,7 +172,7 @@ impl Attention {
         let [batch, k, width] = tokens.dims();
         let d_head = width / self.n_heads;
         let heads = |weight: &Param<Tensor<2>>| {
-            product(tokens.clone(), weight.val())
+            linear(tokens.clone(), weight.val())
                 .reshape([batch, k, self.n_heads, d_head])
                 .swap_dims(1, 2) // [batch, n_heads, k, d_head]
         };
@@ -197,239 +198,11 @@ impl Attention {
     }
 }
 
-/// The table form.
-impl Attention {
-    /// The same function as [`Attention::forward_plain`] with one round, by tables: `M[h,i,j]`, the
-    /// score of a pair of features at strength 1, and `V[h,j]`, what partner `j` then adds.
-    fn forward_tables(&self, active: &TopK, combination_size: usize) -> AttentionOutput {
-        let [batch, k] = active.values.dims();
-        let [n_features, width] = self.embedding.val().dims();
-        let (heads, count) = (self.n_heads, combination_size - 1);
-        let d_head = width / heads;
-        let table = |weight: &Param<Tensor<2>>| {
-            self.embedding
-                .val()
-                .matmul(weight.val())
-                .reshape([n_features, heads, d_head])
-                .swap_dims(0, 1) // [n_heads, n_features, d_head]
-        };
-        let scores =
-            table(&self.query).matmul(table(&self.key).swap_dims(1, 2)) / (d_head as f64).sqrt(); // [n_heads, n_features, n_features]
-        let values = table(&self.value);
-
-        let slots = Slots::of(active);
-        let partners = slots.partners(active, scores.clone(), count);
-        let chosen = Chosen::of(active, &partners, &slots, n_features);
-        let pair_score = scores
-            .reshape([heads * n_features * n_features])
-            .select(0, chosen.pairs)
-            .reshape([heads, batch, k, count]);
-        let own = active.values.clone().reshape([1, batch, k, 1]);
-        let pair_score = pair_score * own * chosen.strength.clone() + chosen.forbidden;
-        let null = self.null.val().reshape([heads, 1, 1, 1]);
-        let weights = with_null(pair_score, null);
-        let added = weights.clone().narrow(3, 0, count) * chosen.strength * slots.on_rows();
-
-        let added = match &self.gate {
-            None => added,
-            Some(gate) => {
-                let open =
-                    gate.open_tables(active, &self.embedding, &values, &chosen.features, &added);
-                added * open.reshape([1, batch, k, 1])
-            }
-        };
-        let by_head = Tensor::<2>::zeros([batch, heads * n_features], &added.device()).scatter(
-            1,
-            chosen.columns,
-            added.swap_dims(0, 1).reshape([batch, heads * k * count]),
-            IndexingUpdateOp::Add,
-        );
-        let [_, d_model] = self.output.val().dims();
-        let effects = values.matmul(self.output.val().reshape([heads, d_head, d_model]));
-        AttentionOutput {
-            contribution: by_head.matmul(effects.reshape([heads * n_features, d_model])),
-            partners: partners.swap_dims(0, 1),
-            weights: weights.swap_dims(0, 1),
-        }
-    }
-}
-
-impl Gate {
-    /// How far the gate of each active feature is open: `[batch, k]`.
-    fn open_tables(
-        &self,
-        active: &TopK,
-        embedding: &Param<Tensor<2>>,
-        values: &Tensor<3>,
-        features: &Tensor<1, Int>,
-        added: &Tensor<4>,
-    ) -> Tensor<2> {
-        let [heads, batch, k, count] = added.dims();
-        let [_, n_features, d_head] = values.dims();
-        let own = active.indices.clone().reshape([batch * k]);
-        let token = embedding.val().matmul(self.token.val()).reshape([n_features]);
-        let token = token.select(0, own.clone()).reshape([batch, k]) * active.values.clone();
-        let composed = values
-            .clone()
-            .matmul(self.composed.val().reshape([heads, d_head, 1]))
-            .reshape([heads * n_features])
-            .select(0, features.clone())
-            .reshape([heads, batch, k, count]);
-        let composed = (composed * added.clone()).sum_dim(3).sum_dim(0).reshape([batch, k]);
-        let bias = self.bias.val().select(0, own).reshape([batch, k]);
-        sigmoid(token + composed + bias)
-    }
-}
-
-/// What is known of the active features of a batch before any attention.
-struct Slots {
-    /// 1 where a feature fires, 0 where the row has fewer than `k`: `[batch, k]`.
-    on: Tensor<2>,
-    /// [`NEVER`] where a feature must not attend to another, else 0: `[batch, k, k]`.
-    forbidden: Tensor<3>,
-}
-
-impl Slots {
-    fn of(active: &TopK) -> Self {
-        let [batch, k] = active.values.dims();
-        let on = active.values.clone().without_autodiff().greater_scalar(0.0).float();
-        let itself: Tensor<3> = Tensor::<2>::eye(k, &on.device()).unsqueeze();
-        let silent: Tensor<3> = 1.0 - on.clone().reshape([batch, 1, k]);
-        let forbidden = (itself + silent).clamp_max(1.0) * NEVER;
-        Self { on, forbidden }
-    }
-
-    fn on_rows(&self) -> Tensor<4> {
-        let [batch, k] = self.on.dims();
-        self.on.clone().reshape([1, batch, k, 1])
-    }
-
-    /// The places of the strongest partners by the table of pair scores
-    /// `[n_heads, n_features, n_features]`: `[n_heads, batch, k, count]`.
-    fn partners(&self, active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
-        match kernels::on_processor(&self.on.device()) {
-            true => fast_partners(active, scores, count),
-            false => self.plain_partners(active, scores, count),
-        }
-    }
-
-    fn plain_partners(&self, active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
-        let [batch, k] = active.values.dims();
-        let [heads, n_features, _] = scores.dims();
-        let from = active.indices.clone().reshape([batch, k, 1]) * n_features as i64;
-        let to = active.indices.clone().reshape([batch, 1, k]);
-        let strength = active.values.clone().without_autodiff();
-        let together = strength.clone().reshape([batch, k, 1]) * strength.reshape([batch, 1, k]);
-        let on_rows = scores
-            .without_autodiff()
-            .reshape([heads, n_features * n_features])
-            .select(1, (from + to).reshape([batch * k * k]))
-            .reshape([heads, batch, k, k]);
-        strongest(on_rows * together.unsqueeze() + self.forbidden.clone().unsqueeze(), count)
-    }
-}
-
-/// The same by the processor's own kernel.
-fn fast_partners(active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
-    let [batch, k] = active.values.dims();
-    let [heads, n_features, _] = scores.dims();
-    let places = Pairs {
-        scores: &to_vec(scores.without_autodiff()),
-        features: &to_ints(active.indices.clone()),
-        values: &to_vec(active.values.clone().without_autodiff()),
-        n_heads: heads,
-        n_features,
-        k,
-    }
-    .strongest(count);
-    let data = TensorData::new(places, [batch, heads, k, count]);
-    Tensor::<4, Int>::from_data(data, &active.indices.device()).swap_dims(0, 1)
-}
-
-/// The chosen partners in the words of the tables; head by head, row by row.
-struct Chosen {
-    /// Which pair `(h, i, j)`: `[n_heads * batch * k * count]`.
-    pairs: Tensor<1, Int>,
-    /// Which value `(h, j)`: `[n_heads * batch * k * count]`.
-    features: Tensor<1, Int>,
-    /// The same, row by row: `[batch, n_heads * k * count]`.
-    columns: Tensor<2, Int>,
-    /// How strongly the partner fires: `[n_heads, batch, k, count]`.
-    strength: Tensor<4>,
-    /// [`NEVER`] where there was nobody to choose: `[n_heads, batch, k, count]`.
-    forbidden: Tensor<4>,
-}
-
-impl Chosen {
-    fn of(active: &TopK, partners: &Tensor<4, Int>, slots: &Slots, n_features: usize) -> Self {
-        let [heads, batch, k, count] = partners.dims();
-        let device = partners.device();
-        let size = [heads * batch * k * count];
-        let rows = Tensor::<1, Int>::arange(0..batch as i64, &device).reshape([1, batch, 1, 1]);
-        let head = Tensor::<1, Int>::arange(0..heads as i64, &device).reshape([heads, 1, 1, 1]);
-        let n = n_features as i64;
-
-        let places = (partners.clone() + rows.clone() * k as i64).reshape(size);
-        let partner = active.indices.clone().reshape([batch * k]).select(0, places.clone());
-        let partner = partner.reshape([heads, batch, k, count]);
-        let own = active.indices.clone().reshape([1, batch, k, 1]);
-        let features = partner.clone() + head.clone() * n;
-        let own_place = Tensor::<1, Int>::arange(0..k as i64, &device).reshape([1, 1, k, 1]);
-        let square = (rows * k as i64 + own_place) * k as i64 + partners.clone();
-        Self {
-            pairs: ((head * n + own) * n + partner).reshape(size),
-            columns: features.clone().swap_dims(0, 1).reshape([batch, heads * k * count]),
-            features: features.reshape(size),
-            strength: active
-                .values
-                .clone()
-                .reshape([batch * k])
-                .select(0, places)
-                .reshape([heads, batch, k, count]),
-            forbidden: slots
-                .forbidden
-                .clone()
-                .reshape([batch * k * k])
-                .select(0, square.reshape(size))
-                .reshape([heads, batch, k, count]),
-        }
-    }
-}
-
-/// The places of the `count` largest scores along the last axis, which has at least that many.
-fn strongest(scores: Tensor<4>, count: usize) -> Tensor<4, Int> {
-    let mut scores = scores.without_autodiff();
-    let [_, _, _, places] = scores.dims();
-    let place =
-        Tensor::<1, Int>::arange(0..places as i64, &scores.device()).reshape([1, 1, 1, places]);
-    let mut found = Vec::with_capacity(count);
-    for round in 0..count {
-        let best = scores.clone().argmax(3);
-        if round + 1 < count {
-            let taken = place.clone().equal(best.clone());
-            scores = scores.mask_fill(taken, 2.0 * NEVER);
-        }
-        found.push(best);
-    }
-    Tensor::cat(found, 3)
-}
-
-/// Attention over the partners' `scores` and the null slot, which comes last.
-fn with_null(scores: Tensor<4>, null: Tensor<4>) -> Tensor<4> {
-    let [first, second, k, _] = scores.dims();
-    softmax(Tensor::cat(vec![scores, null.expand([first, second, k, 1])], 3), 3)
-}
-
-/// `input` `[batch, k, from]` times `weight` `[from, to]`, as one product of two matrices.
-fn product(input: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
-    let [batch, k, from] = input.dims();
-    let [_, to] = weight.dims();
-    input.reshape([batch * k, from]).matmul(weight).reshape([batch, k, to])
-}
-
 #[cfg(test)]
 mod tests {
+    use super::slots::fast_partners;
     use super::*;
+    use crate::weights::to_ints;
     use burn::tensor::Tolerance;
 
     const FEATURES: usize = 12;

@@ -11,16 +11,13 @@ use crate::results::Results;
 /// The language model and one model of each trial.
 pub fn of(experiment: &Experiment, results: &Results) -> Bundle {
     let mut all = Weights::new();
-    let mut put = |prefix: &str, part: Weights| {
-        all.extend(part.into_iter().map(|(name, weight)| (format!("{prefix}.{name}"), weight)));
-    };
-    put("lm", weights::of(&results.lm.model));
+    weights::put(&mut all, "lm.", weights::of(&results.lm.model));
     let mut autoencoders = BTreeMap::new();
     let mut features = BTreeMap::new();
     for export in &results.exports {
         let mut part = weights::of(&export.model);
         results.normalization.put_into(&mut part);
-        put(&export.name, part);
+        weights::put(&mut all, &format!("{}.", export.name), part);
         let info = AutoencoderInfo { config: export.config.clone(), quality: export.quality };
         autoencoders.insert(export.name.clone(), info);
         features.insert(export.name.clone(), export.features.clone());

@@ -9,7 +9,7 @@ use anyhow::Result;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
 use burn::tensor::Gradients;
-use shared::weights::{Weight, Weights, to_vec};
+use shared::weights::{self, Weight, Weights, to_vec};
 
 use super::Misfit;
 
@@ -90,7 +90,7 @@ impl Adam {
     /// One of the two memories of a parameter is missing or of another length than the parameter.
     pub fn load(&mut self, weights: &Weights, steps: u64, device: &Device) -> Result<()> {
         self.time = i32::try_from(steps)?;
-        for (name, first) in super::part(weights, "first.") {
+        for (name, first) in weights::part(weights, "first.") {
             let length = |kind: &str| {
                 weights.get(&format!("{kind}.{name}")).map(|weight| weight.values.len())
             };
@@ -189,7 +189,7 @@ impl Stepper<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::weights::{self, param};
+    use shared::weights::param;
 
     #[derive(Module, Debug)]
     struct Line {
@@ -258,7 +258,7 @@ mod tests {
         let start = line();
         let once = adam.step(0.1, start.clone(), gradients(&start));
         let mut memory = Weights::new();
-        super::super::put(&mut memory, "model.", weights::of(&once));
+        weights::put(&mut memory, "model.", weights::of(&once));
         adam.save(&mut memory);
 
         let mut again = Adam::new(AdamConfig::default());

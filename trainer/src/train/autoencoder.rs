@@ -14,7 +14,7 @@ use shared::{Csae, CsaeConfig, CsaeOutput, Limits, TopK};
 
 use super::adam::{Adam, AdamConfig};
 use super::rows::RowSource;
-use super::{Clock, Misfit, Observer, Snapshot, check_finite, composition, part, put, schedule};
+use super::{Clock, Misfit, Observer, Snapshot, check_finite, composition, schedule};
 use crate::plan::{AutoencoderTraining, Schedule};
 
 /// After how many steps the loss terms are kept and dead features are looked for.
@@ -163,7 +163,7 @@ impl State {
         if let Some(snapshot) = resume {
             snapshot.check_step(task.training.steps)?;
             let stored = &snapshot.weights;
-            state.model = weights::load(state.model, &part(stored, "model."))?;
+            state.model = weights::load(state.model, &weights::part(stored, "model."))?;
             state.adam.load(stored, snapshot.step, device)?;
             let silent = stored.get("silent").map(|weight| &weight.values[..]);
             let any_dead = stored.get("any_dead").and_then(|weight| weight.values.first());
@@ -256,7 +256,7 @@ impl State {
 
     fn snapshot(&self, seconds: f64) -> Snapshot {
         let mut all = Weights::new();
-        put(&mut all, "model.", weights::of(&self.model));
+        weights::put(&mut all, "model.", weights::of(&self.model));
         self.adam.save(&mut all);
         let silent = to_vec(self.silent.clone());
         all.insert("silent".into(), Weight { shape: vec![silent.len()], values: silent });

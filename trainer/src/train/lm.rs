@@ -9,7 +9,7 @@ use shared::{CharLm, CharLmConfig};
 
 use super::adam::{Adam, AdamConfig};
 use super::schedule::cosine_rate;
-use super::{Clock, Observer, Snapshot, check_finite, part, put};
+use super::{Clock, Observer, Snapshot, check_finite};
 use crate::data::{Batch, Batches, Corpus};
 use crate::plan::LmTraining;
 
@@ -96,8 +96,8 @@ impl State {
         };
         if let Some(snapshot) = resume {
             snapshot.check_step(task.training.iterations)?;
-            state.best = part(&snapshot.weights, "best.");
-            state.model = weights::load(state.model, &part(&snapshot.weights, "model."))?;
+            state.best = weights::part(&snapshot.weights, "best.");
+            state.model = weights::load(state.model, &weights::part(&snapshot.weights, "model."))?;
             state.adam.load(&snapshot.weights, snapshot.step, task.device)?;
             state.step = snapshot.step;
             state.seconds = snapshot.seconds;
@@ -121,8 +121,8 @@ impl State {
 
     fn snapshot(&self, seconds: f64) -> Snapshot {
         let mut all = Weights::new();
-        put(&mut all, "model.", weights::of(&self.model));
-        put(&mut all, "best.", self.best.clone());
+        weights::put(&mut all, "model.", weights::of(&self.model));
+        weights::put(&mut all, "best.", self.best.clone());
         self.adam.save(&mut all);
         Snapshot { weights: all, step: self.step, seconds, metrics: self.metrics.clone() }
     }

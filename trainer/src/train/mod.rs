@@ -112,19 +112,3 @@ impl Clock {
         Ok(())
     }
 }
-
-/// The tensors in `weights` whose names begin with `prefix`, without it.
-fn part(weights: &Weights, prefix: &str) -> Weights {
-    weights
-        .iter()
-        .filter_map(|(name, weight)| {
-            let name = name.strip_prefix(prefix)?;
-            Some((name.to_string(), weight.clone()))
-        })
-        .collect()
-}
-
-/// Puts `part` into `weights` with `prefix` before each name.
-fn put(weights: &mut Weights, prefix: &str, part: Weights) {
-    weights.extend(part.into_iter().map(|(name, weight)| (format!("{prefix}{name}"), weight)));
-}
