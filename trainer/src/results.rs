@@ -11,7 +11,7 @@ use shared::report::{FeatureStats, Metric, Quality};
 use shared::weights::to_vec;
 use shared::{CharLm, Csae, CsaeConfig};
 
-use crate::analysis::evaluation::{HeldOut, Reference};
+use crate::analysis::evaluation::{Evaluated, HeldOut, Reference};
 use crate::analysis::features::{self, RowText};
 use crate::baselines::pca::Pca;
 use crate::experiment::{Experiment, ReadyRows, SEED, TrialResult};
@@ -132,53 +132,11 @@ impl Results {
         let mut methods = pca_methods(&held_out, rows, sparsity_k)?;
         let (mut trainings, mut exports) = (vec![], vec![]);
         for trial in &trials {
-            let config = profile.autoencoder(&trial.trial);
-            let mut qualities = vec![];
-            for training in &trial.trainings {
-                let model = &training.trained.model;
-                let evaluated = held_out.evaluate(model, config.limits())?;
-                let quality = evaluated.quality;
-                let at_best = training.learning_rate == trial.best_rate;
-                if at_best {
-                    qualities.push(quality);
-                }
-                if at_best && training.seed == 0 {
-                    let text = RowText {
-                        ids: &corpus.validation,
-                        first: experiment.windows().counted(0).start,
-                        vocab: &corpus.vocab,
-                    };
-                    let scale = rows.normalization.scale;
-                    exports.push(Export {
-                        name: trial.trial.name.into(),
-                        config: config.clone(),
-                        model: model.clone(),
-                        quality,
-                        features: features::statistics(
-                            model,
-                            scale,
-                            &lm.model,
-                            &evaluated.active,
-                            text,
-                        ),
-                    });
-                }
-                trainings.push(TrainingResult {
-                    trial: trial.trial.name.into(),
-                    learning_rate: training.learning_rate,
-                    seed: training.seed,
-                    seconds: training.trained.seconds,
-                    selection_fvu: training.selection_fvu,
-                    quality,
-                    metrics: training.trained.metrics.clone(),
-                });
-                stage.progress(2 + trainings.len() as u64, &|| trial.trial.name.into());
-            }
-            methods.push(Method {
-                name: trial.trial.name.into(),
-                setting: format!("lr={}", trial.best_rate),
-                qualities,
-            });
+            let measured = MeasuredTrial::of(experiment, &lm.model, &held_out, trial, rows)?;
+            methods.push(measured.method);
+            trainings.extend(measured.trainings);
+            exports.extend(measured.export);
+            stage.progress(1 + trainings.len() as u64, &|| trial.trial.name.into());
         }
         let lm = LmResult::of(lm, experiment);
         stage.finish(&format!("{} methods on {} held-out rows", methods.len(), held_out.count()));
@@ -193,6 +151,55 @@ impl Results {
             exports,
             normalization: rows.normalization.clone(),
         })
+    }
+}
+
+/// A trial on held-out text.
+struct MeasuredTrial {
+    method: Method,
+    trainings: Vec<TrainingResult>,
+    /// The first seed at the best learning rate.
+    export: Option<Export>,
+}
+
+impl MeasuredTrial {
+    fn of(
+        experiment: &Experiment,
+        lm: &CharLm,
+        held_out: &HeldOut,
+        trial: &TrialResult,
+        rows: &ReadyRows,
+    ) -> Result<Self> {
+        let config = experiment.profile.autoencoder(&trial.trial);
+        let name = trial.trial.name.to_string();
+        let (mut qualities, mut trainings, mut export) = (vec![], vec![], None);
+        for training in &trial.trainings {
+            let model = &training.trained.model;
+            let Evaluated { quality, active } = held_out.evaluate(model, config.limits())?;
+            if training.learning_rate == trial.best_rate {
+                qualities.push(quality);
+                if training.seed == 0 {
+                    let corpus = &experiment.text.corpus;
+                    let first = experiment.windows().counted(0).start;
+                    let text = RowText { ids: &corpus.validation, first, vocab: &corpus.vocab };
+                    let scale = rows.normalization.scale;
+                    let features = features::statistics(model, scale, lm, &active, text);
+                    let (name, config, model) = (name.clone(), config.clone(), model.clone());
+                    export = Some(Export { name, config, model, quality, features });
+                }
+            }
+            trainings.push(TrainingResult {
+                trial: name.clone(),
+                learning_rate: training.learning_rate,
+                seed: training.seed,
+                seconds: training.trained.seconds,
+                selection_fvu: training.selection_fvu,
+                quality,
+                metrics: training.trained.metrics.clone(),
+            });
+        }
+        let setting = format!("lr={}", trial.best_rate);
+        Ok(Self { method: Method { name, setting, qualities }, trainings, export })
     }
 }
 

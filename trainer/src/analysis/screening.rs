@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use joint::Fit;
+use pairs::Tried;
 use projection::Projection;
 use sparse::{Column, SparseRows};
 
@@ -53,8 +54,13 @@ pub struct ScreeningConfig {
     pub limit: usize,
     /// The largest number of rounds.
     pub rounds: usize,
-    /// During the rounds a combination goes if it explains less than this share of the threshold.
+    /// During the rounds a combination goes if it explains less than this share of the threshold
+    /// or has less than this share of the least effect.
     pub keep: f64,
+    /// An effect shorter than this, per unit of strength and freed of what noise adds to it, is no
+    /// combination. Chance needs no such bound; a dictionary that is off by some degrees does: its
+    /// errors are no chance, but they are small.
+    pub least_effect: f64,
     /// The ridge of the joint regression, relative to each column's own energy.
     pub ridge: f64,
     /// Another seed is another set of permutations.
@@ -73,6 +79,7 @@ impl Default for ScreeningConfig {
             limit: 128,
             rounds: 30,
             keep: 0.6,
+            least_effect: 0.0,
             ridge: 0.01,
             seed: 0,
         }
@@ -125,10 +132,11 @@ pub fn screen(evidence: &Evidence, config: &ScreeningConfig) -> Result<Screening
     let mut found: Vec<Vec<usize>> = Vec::new();
     let mut fit = bench.fit(&found)?;
     let mut threshold = bench.threshold(&fit, 0);
+    let mut tried = Tried::new();
     let mut rounds = 0;
     while rounds < config.rounds {
         rounds += 1;
-        let seeds = bench.seeds(&fit, &found, threshold);
+        let seeds = bench.seeds(&fit, &found, threshold, &mut tried);
         if seeds.is_empty() {
             // Whatever was explained since no longer swells what chance can reach.
             let lower = bench.threshold(&fit, rounds);
@@ -141,9 +149,9 @@ pub fn screen(evidence: &Evidence, config: &ScreeningConfig) -> Result<Screening
         }
         found.extend(seeds);
         fit = bench.fit(&found)?;
-        (found, fit) = bench.revise(found, fit, threshold)?;
+        (found, fit) = bench.revise(&found, fit, threshold)?;
     }
-    let (found, fit) = bench.prune(found, fit, threshold)?;
+    let (found, fit) = bench.prune(found, fit, threshold, 1.0)?;
     Ok(Screening { found: bench.describe(&found, &fit), threshold, noise: fit.noise, rounds })
 }
 
@@ -237,28 +245,32 @@ impl<'a> Bench<'a> {
     /// Grows and shrinks every combination, then drops what is double or explains too little.
     fn revise(
         &self,
-        found: Vec<Vec<usize>>,
+        found: &[Vec<usize>],
         fit: Fit,
         threshold: f64,
     ) -> Result<(Vec<Vec<usize>>, Fit), ScreeningError> {
-        let mut revised = self.judge(&found, &fit, threshold);
+        let mut revised = self.judge(found, &fit, threshold);
         let mut seen = HashSet::new();
         revised.retain(|parts| seen.insert(parts.clone()));
         let fit = if revised == found { fit } else { self.fit(&revised)? };
-        self.prune(revised, fit, self.config.keep * threshold)
+        self.prune(revised, fit, threshold, self.config.keep)
     }
 
-    /// Drops the combinations that explain less than `least`, the worst first, and fits the rest.
+    /// Drops the combinations below `share` of the threshold or of the least effect, the worst
+    /// first, and fits the rest.
     fn prune(
         &self,
         mut found: Vec<Vec<usize>>,
         mut fit: Fit,
-        least: f64,
+        threshold: f64,
+        share: f64,
     ) -> Result<(Vec<Vec<usize>>, Fit), ScreeningError> {
         loop {
             let before = found.len();
-            let gains = fit.gains.clone();
-            let mut order: Vec<usize> = (0..found.len()).filter(|&r| gains[r] < least).collect();
+            let gains = &fit.gains;
+            let least = share * self.config.least_effect;
+            let weak = |&r: &usize| gains[r] < share * threshold || fit.lengths[r] < least;
+            let mut order: Vec<usize> = (0..before).filter(weak).collect();
             order.sort_by(|&a, &b| gains[a].total_cmp(&gains[b]));
             // One of each set that shares features at a time: the others may gain what it loses.
             let mut touched = HashSet::new();

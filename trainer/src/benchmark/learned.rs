@@ -13,10 +13,10 @@ use crate::analysis::measures;
 use crate::analysis::screening::FoundCombination;
 use crate::analysis::screening::sparse::SparseRows;
 use crate::plan::{AutoencoderTraining, Schedule};
+use crate::train::Unwatched;
 use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::composition::{self, parts_of};
 use crate::train::rows::RowSource;
-use crate::train::{Observer, Snapshot};
 
 /// How many rows of the world are drawn at once.
 const ROWS_AT_ONCE: usize = 32_768;
@@ -240,15 +240,4 @@ fn mcc(mapping: &Mapping, directions: &[f32], world: &World) -> f64 {
     };
     let sum: f64 = mapping.truth.iter().enumerate().map(cosine).sum();
     sum / (world.directions.len() / d_model) as f64
-}
-
-/// Nobody watches.
-struct Unwatched;
-
-impl Observer for Unwatched {
-    fn progress(&mut self, _step: u64, _message: &dyn Fn() -> String) {}
-
-    fn save(&mut self, _snapshot: Snapshot) -> Result<()> {
-        Ok(())
-    }
 }

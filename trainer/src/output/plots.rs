@@ -10,13 +10,8 @@ pub fn all(results: &Results) -> Vec<(&'static str, Chart)> {
     vec![
         ("lm_loss", lm_loss(results)),
         ("autoencoder_loss", autoencoder_loss(results)),
-        ("fvu", bars(results, "Unexplained variance", "FVU, lower is better", |q| q.fvu)),
-        (
-            "ce_recovered",
-            bars(results, "Loss added by the reconstruction", "nats per character", |q| {
-                q.ce_spliced
-            }),
-        ),
+        ("fvu", bars(results, "Unexplained variance", "FVU, lower is better", 0.0, |q| q.fvu)),
+        ("loss_added", loss_added(results)),
         ("feature_density", density(results)),
     ]
 }
@@ -68,11 +63,22 @@ fn curve(label: &str, metrics: &[Metric], value: &str, mark: Mark) -> Series {
     }
 }
 
-/// One bar for each method, with the lowest and highest seed.
-fn bars(results: &Results, title: &str, label: &str, value: fn(&Quality) -> f64) -> Chart {
-    let clean = if label.starts_with("nats") { results.reference.clean } else { 0.0 };
+fn loss_added(results: &Results) -> Chart {
+    let clean = results.reference.clean;
+    let title = "Loss added by the reconstruction";
+    bars(results, title, "nats per character", clean, |quality| quality.ce_spliced)
+}
+
+/// One bar for each method, less a number, with the lowest and highest seed.
+fn bars(
+    results: &Results,
+    title: &str,
+    label: &str,
+    less: f64,
+    value: fn(&Quality) -> f64,
+) -> Chart {
     let of = |method: &Method| -> Vec<f64> {
-        method.qualities.iter().map(|quality| value(quality) - clean).collect()
+        method.qualities.iter().map(|quality| value(quality) - less).collect()
     };
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let range = |values: &[f64]| {

@@ -30,70 +30,94 @@ pub fn summary(results: &Results) -> String {
     text
 }
 
+/// How the numbers of `notes.txt` are meant.
+const EXPLANATION: &str = "\
+Values are means over seeds, +- is the standard error. MSE is per dimension of the scaled activations,
+whose mean square is 1. The explained language model is the one with the lowest validation loss.
+Only the second half of each window is replaced by reconstructions; the first half is context. (The
+field replaces all of it: compare CE recovered with care.)
+Learning rates were chosen by the FVU on rows of the training text, in the column selection.";
+
 /// `notes.txt`: what was done, with which result.
 pub fn notes(experiment: &Experiment, results: &Results) -> String {
-    let profile = &experiment.profile;
-    let lm = &results.lm;
-    let last = |split: &str| {
-        lm.metrics.last().and_then(|metric| metric.values.get(split)).copied().unwrap_or(f64::NAN)
-    };
-    let mut text = format!(
-        "{}: {}\n\n{} on {}, profile {}.\n\n",
-        experiment.plan.name,
-        experiment.plan.question,
+    [
+        heading(experiment),
+        language_model(experiment, results),
+        activations(experiment, results),
+        summary(results),
+        EXPLANATION.into(),
+        trainings(results),
+        format!("What the language model writes:\n\n{}\n", results.lm.sample),
+    ]
+    .join("\n\n")
+}
+
+fn heading(experiment: &Experiment) -> String {
+    let Experiment { plan, profile, device, text, .. } = experiment;
+    let mut heading = format!(
+        "{}: {}\n\n{} on {}, profile {}.",
+        plan.name,
+        plan.question,
         crate::version(),
-        experiment.device.name,
+        device.name,
         profile.name.as_str()
     );
-    if let Some(remark) = &experiment.text.remark {
-        let _ = writeln!(text, "{remark}");
+    if let Some(remark) = &text.remark {
+        let _ = write!(heading, "\nRemark: {remark}.");
     }
-    for (name, reason) in &experiment.text.left_out {
-        let _ = writeln!(text, "Left out: {name}, because {reason}.");
+    for (name, reason) in &text.left_out {
+        let _ = write!(heading, "\nLeft out: {name}, because {reason}.");
     }
-    let _ = write!(
-        text,
+    heading
+}
+
+fn language_model(experiment: &Experiment, results: &Results) -> String {
+    let (profile, corpus) = (&experiment.profile, &experiment.text.corpus);
+    let last = |split: &str| {
+        let last = results.lm.metrics.last().and_then(|metric| metric.values.get(split));
+        last.copied().unwrap_or(f64::NAN)
+    };
+    format!(
         "Language model: {} layers, {} heads, width {}, block {}, trained {} steps on {} ({} \
-         characters, SHA-256 {}).\nLoss after training: {:.4} on training text, {:.4} on validation \
-         text (nats per character).\n\nActivations: residual stream after block {}, {} rows to train \
-         on, {} to choose learning rates on, {} held out.\nCross-entropy on the held-out text: {:.4} \
-         clean, {:.4} with the rows set to 0, {:.4} with their mean.\n\n{}\n\n",
+         characters, SHA-256 {}).\nLoss after training: {:.4} on training text, {:.4} on \
+         validation text (nats per character).",
         profile.lm.n_layers,
         profile.lm.n_heads,
         profile.lm.d_model,
         profile.lm.block_size,
         profile.lm_training.iterations,
-        experiment.text.corpus.name,
-        experiment.text.corpus.train.len() + experiment.text.corpus.validation.len(),
-        &experiment.text.corpus.sha256[..12],
+        corpus.name,
+        corpus.train.len() + corpus.validation.len(),
+        &corpus.sha256[..12],
         last("train"),
         last("val"),
-        profile.layer,
+    )
+}
+
+fn activations(experiment: &Experiment, results: &Results) -> String {
+    format!(
+        "Activations: residual stream after block {}, {} rows to train on, {} to choose learning \
+         rates on, {} held out.\nCross-entropy on the held-out text: {:.4} clean, {:.4} with the \
+         rows set to 0, {:.4} with their mean.",
+        experiment.profile.layer,
         results.train_rows,
         results.selection_rows,
         results.held_out_rows,
         results.reference.clean,
         results.reference.zero,
         results.reference.mean,
-        summary(results),
-    );
-    text.push_str(
-        "Values are means over seeds, +- is the standard error. The explained language model is the \
-         one with the lowest validation loss.\nMSE is per dimension of the scaled \
-         activations, whose mean square is 1.\nOnly the second half of each window is replaced by \
-         reconstructions; the first half is context. \
-         (The field replaces all of it; compare CE recovered with care.)\nLearning rates were chosen by the FVU on rows of \
-         the training text (column selection).\n\n",
-    );
-    let _ = writeln!(
-        text,
+    )
+}
+
+fn trainings(results: &Results) -> String {
+    let mut table = format!(
         "{:<12} {:>8} {:>5} {:>10} {:>10} {:>13}",
         "training", "lr", "seed", "selection", "FVU", "CE recovered"
     );
     for training in &results.trainings {
-        let _ = writeln!(
-            text,
-            "{:<12} {:>8} {:>5} {:>10.5} {:>10.5} {:>13.5}",
+        let _ = write!(
+            table,
+            "\n{:<12} {:>8} {:>5} {:>10.5} {:>10.5} {:>13.5}",
             training.trial,
             training.learning_rate,
             training.seed,
@@ -102,8 +126,7 @@ pub fn notes(experiment: &Experiment, results: &Results) -> String {
             training.quality.ce_recovered_zero
         );
     }
-    let _ = write!(text, "\nWhat the language model writes:\n\n{}\n", lm.sample);
-    text
+    table
 }
 
 /// `README.txt`: what lies in the folder.

@@ -284,21 +284,12 @@ fn across(decoder: &Param<Tensor<2>>, gradients: &mut Gradients) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Unwatched;
     use super::*;
     use crate::data::Rows;
     use crate::plan::{Profile, ProfileName};
     use crate::train::rows::RecordedRows;
     use shared::{AttentionConfig, random};
-
-    struct Nobody;
-
-    impl Observer for Nobody {
-        fn progress(&mut self, _step: u64, _message: &dyn Fn() -> String) {}
-
-        fn save(&mut self, _snapshot: Snapshot) -> Result<()> {
-            Ok(())
-        }
-    }
 
     fn rows() -> Rows {
         let values = random::normal(&mut random::stream(3, "rows"), 700 * 8, 1.0);
@@ -332,7 +323,7 @@ mod tests {
         let device = Device::flex();
         let task = task(&config, &training);
         let mut source = RecordedRows::new(&rows, training.batch_size, 1, &device);
-        let straight = train(&task, &mut source, None, &mut Nobody).unwrap();
+        let straight = train(&task, &mut source, None, &mut Unwatched).unwrap();
 
         let mut state = State::start(&task, &source.device(), None).unwrap();
         for step in 0..60 {
@@ -342,7 +333,7 @@ mod tests {
             }
         }
         let half = Some(state.snapshot(0.0));
-        let resumed = train(&task, &mut source, half, &mut Nobody).unwrap();
+        let resumed = train(&task, &mut source, half, &mut Unwatched).unwrap();
 
         assert_eq!(weights::of(&resumed.model), weights::of(&straight.model));
         assert_eq!(resumed.metrics, straight.metrics);
@@ -354,7 +345,7 @@ mod tests {
         let device = Device::flex();
 
         let mut source = RecordedRows::new(&rows, training.batch_size, 1, &device);
-        let trained = train(&task(&config, &training), &mut source, None, &mut Nobody).unwrap();
+        let trained = train(&task(&config, &training), &mut source, None, &mut Unwatched).unwrap();
 
         let mse = |metric: &Metric| metric.values["mse"];
         let (first, last) = (&trained.metrics[0], trained.metrics.last().unwrap());

@@ -193,18 +193,9 @@ pub fn ids<const D: usize>(ids: &[u32], shape: [usize; D], device: &Device) -> T
 
 #[cfg(test)]
 mod tests {
+    use super::super::Unwatched;
     use super::*;
     use crate::plan::{Profile, ProfileName};
-
-    struct Nobody;
-
-    impl Observer for Nobody {
-        fn progress(&mut self, _step: u64, _message: &dyn Fn() -> String) {}
-
-        fn save(&mut self, _snapshot: Snapshot) -> Result<()> {
-            Ok(())
-        }
-    }
 
     fn corpus() -> Corpus {
         let text = crate::data::arithmetic::text(200, 1);
@@ -224,13 +215,13 @@ mod tests {
             seed: 1,
             device: &Device::flex(),
         };
-        let straight = train(&task, None, &mut Nobody).unwrap();
+        let straight = train(&task, None, &mut Unwatched).unwrap();
 
         let mut state = State::start(&task, None).unwrap();
         for _ in 0..4 {
             state.learn(&task).unwrap();
         }
-        let resumed = train(&task, Some(state.snapshot(0.0)), &mut Nobody).unwrap();
+        let resumed = train(&task, Some(state.snapshot(0.0)), &mut Unwatched).unwrap();
 
         assert_eq!(weights::of(&resumed.model), weights::of(&straight.model));
         assert_eq!(resumed.metrics, straight.metrics);

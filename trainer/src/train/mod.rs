@@ -79,6 +79,18 @@ pub trait Observer {
     fn save(&mut self, snapshot: Snapshot) -> Result<()>;
 }
 
+/// Nobody watches, nothing is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl Observer for Unwatched {
+    fn progress(&mut self, _step: u64, _message: &dyn Fn() -> String) {}
+
+    fn save(&mut self, _snapshot: Snapshot) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// The clock of a training: seconds over all its parts, and when to offer a snapshot.
 struct Clock {
     before: f64,

@@ -25,6 +25,8 @@ pub(super) struct Fit {
     /// By how much the squared error would rise without each combination:
     /// `|v_r|^2 / (Z'Z + ridge)^-1_rr`.
     pub gains: Vec<f64>,
+    /// How long each effect is, freed of what noise adds: `|v_r| sqrt(1 - E|e|^2 / gain)`.
+    pub lengths: Vec<f64>,
     /// The coefficients of the combinations: `[combinations, d_model]`.
     effects: Vec<f32>,
     d_model: usize,
@@ -66,14 +68,17 @@ impl Bench<'_> {
         }
         let inverse = factor.solve(Mat::<f64>::identity(count, count));
         let effects = coefficients.split_off(self.n_features * width);
-        let gains = (0..found.len()).map(|place| {
-            let effect = self.outside(&effects[place * width..][..width], &found[place]);
+        let (mut gains, mut lengths) = (Vec::new(), Vec::new());
+        for (place, parts) in found.iter().enumerate() {
+            let effect = self.outside(&effects[place * width..][..width], parts);
+            let square = f64::from(dot(&effect, &effect));
             let column = self.n_features + place;
-            f64::from(dot(&effect, &effect)) / inverse[(column, column)]
-        });
-        let gains: Vec<f64> = gains.collect();
+            let gain = square / inverse[(column, column)];
+            gains.push(gain);
+            lengths.push((square * (1.0 - (noise / gain).min(1.0))).sqrt());
+        }
         match noise.is_finite() && gains.iter().all(|gain| gain.is_finite()) {
-            true => Ok(Fit { residuals, noise, firings, gains, effects, d_model: width }),
+            true => Ok(Fit { residuals, noise, firings, gains, lengths, effects, d_model: width }),
             false => Err(ScreeningError::NotFinite),
         }
     }

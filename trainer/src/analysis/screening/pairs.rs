@@ -1,5 +1,7 @@
 //! Which pairs of features have an effect, and how large an effect chance can feign.
 
+use std::collections::HashMap;
+
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use shared::random::stream;
@@ -7,12 +9,17 @@ use shared::random::stream;
 use super::joint::Fit;
 use super::{Bench, add, dot};
 
+/// How often each pair got a combination. Who failed twice is not tried again.
+pub(super) type Tried = HashMap<(usize, usize), usize>;
+
 /// A pair with the drop in squared error that a combination of the two would bring.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Pair {
     first: usize,
     second: usize,
     delta: f64,
+    /// `sum of w^2`.
+    square: f64,
 }
 
 /// Sums over the rows of one feature, for each other feature.
@@ -28,10 +35,19 @@ struct Sums {
 impl Bench<'_> {
     /// The pairs that get a combination in this round: each is the best one of both of its parts,
     /// above the threshold, and not inside a combination that there is.
-    pub(super) fn seeds(&self, fit: &Fit, found: &[Vec<usize>], threshold: f64) -> Vec<Vec<usize>> {
+    pub(super) fn seeds(
+        &self,
+        fit: &Fit,
+        found: &[Vec<usize>],
+        threshold: f64,
+        tried: &mut Tried,
+    ) -> Vec<Vec<usize>> {
         let inside = |pair: &Pair| {
             found.iter().any(|parts| parts.contains(&pair.first) && parts.contains(&pair.second))
         };
+        // A part of a larger combination shows less of its effect.
+        let least = (self.config.keep * self.config.least_effect).powi(2);
+        let is_long = |pair: &Pair| pair.delta - fit.noise >= least * pair.square;
         let mut pairs: Vec<Pair> = (0..self.n_features)
             .into_par_iter()
             .map_init(
@@ -40,7 +56,10 @@ impl Bench<'_> {
             )
             .flatten()
             .collect();
-        pairs.retain(|pair| pair.delta > threshold && !inside(pair));
+        pairs.retain(|pair| {
+            let times = tried.get(&(pair.first, pair.second)).copied().unwrap_or(0);
+            pair.delta > threshold && is_long(pair) && times < 2 && !inside(pair)
+        });
         pairs.sort_by(|a, b| b.delta.total_cmp(&a.delta));
         let mut taken = vec![false; self.n_features];
         let mut seeds = Vec::new();
@@ -48,6 +67,7 @@ impl Bench<'_> {
             let free = !taken[pair.first] && !taken[pair.second];
             (taken[pair.first], taken[pair.second]) = (true, true);
             if free && found.len() + seeds.len() < self.config.limit {
+                *tried.entry((pair.first, pair.second)).or_default() += 1;
                 seeds.push(vec![pair.first, pair.second]);
             }
         }
@@ -127,9 +147,9 @@ impl Bench<'_> {
         let supported = (first + 1..self.n_features).filter(|&other| sums.support[other] >= least);
         let pair = |second: usize| {
             let effect = &sums.effect[second * width..][..width];
-            let delta =
-                self.outside_of_pair(effect, first, second) / f64::from(sums.square[second]);
-            Pair { first, second, delta }
+            let square = f64::from(sums.square[second]);
+            let delta = self.outside_of_pair(effect, first, second) / square;
+            Pair { first, second, delta, square }
         };
         supported.map(pair).collect()
     }
