@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use trainer::benchmark::command::{self, BenchmarkArgs};
 use trainer::complaint::{Complaint, exit_code};
 use trainer::console::{self, Console};
 use trainer::settings::Settings;
@@ -16,11 +17,18 @@ use trainer::settings::Settings;
 /// a finished one is left as it is.
 #[derive(Parser)]
 #[command(name = "trainer", version = trainer::VERSION)]
-#[command(after_help = trainer::after_help())]
+#[command(after_help = trainer::after_help(), args_conflicts_with_subcommands = true)]
 struct Cli {
     /// Where the results go; its last part names the plan, as in run_1
-    #[arg(long = "out_dir", value_name = "FOLDER")]
-    out_dir: PathBuf,
+    #[arg(long = "out_dir", value_name = "FOLDER", required = true)]
+    out_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Benchmark(BenchmarkArgs),
 }
 
 fn main() -> ExitCode {
@@ -32,9 +40,8 @@ fn main() -> ExitCode {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
         Err(anyhow!(
-            "the trainer broke: {}\n  fix: this is a mistake in csae; please report it with {}",
-            text.unwrap_or_default(),
-            cli.out_dir.join("log.txt").display()
+            "the trainer broke: {}\n  fix: this is a mistake in csae; please report it with log.txt",
+            text.unwrap_or_default()
         ))
     });
     let Err(error) = result else { return ExitCode::SUCCESS };
@@ -47,5 +54,11 @@ fn main() -> ExitCode {
 fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
     trainer::interrupt::listen()?;
     let settings = Settings::read(|name| std::env::var_os(name))?;
-    trainer::run(&cli.out_dir, &settings, console)
+    match (&cli.command, &cli.out_dir) {
+        (Some(Command::Benchmark(arguments)), _) => command::run(arguments, &settings, console),
+        (None, Some(out_dir)) => trainer::run(out_dir, &settings, console),
+        (None, None) => Err(Complaint::usage("no --out_dir was given")
+            .fix("trainer --out_dir=run_1, or trainer --help")
+            .into()),
+    }
 }

@@ -175,23 +175,13 @@ pub struct CompositionTraining {
     pub rows: usize,
     /// How many more features are active then.
     pub extra_features: usize,
-    /// How many steps of refitting they get then.
-    pub refit_steps: usize,
     /// Below which share of its mean strength a feature then counts as silent.
     pub cut: f64,
 }
 
 impl Default for CompositionTraining {
     fn default() -> Self {
-        Self {
-            times: 6,
-            from: 0.3,
-            until: 0.95,
-            rows: 65_536,
-            extra_features: 4,
-            refit_steps: 10,
-            cut: 0.25,
-        }
+        Self { times: 6, from: 0.3, until: 0.95, rows: 65_536, extra_features: 4, cut: 0.25 }
     }
 }
 

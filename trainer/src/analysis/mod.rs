@@ -3,4 +3,5 @@
 pub mod evaluation;
 pub mod features;
 pub mod measures;
+pub mod non_negative;
 pub mod screening;

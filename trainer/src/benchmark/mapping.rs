@@ -60,6 +60,16 @@ impl Mapping {
         self.truth.contains(&Some(feature))
     }
 
+    /// Proposals of learned features as proposals of true ones.
+    pub fn translate(&self, proposals: &[Proposal]) -> Vec<Proposal> {
+        let truth = |part: &Option<usize>| self.truth.get((*part)?).copied().flatten();
+        let proposal = |proposal: &Proposal| Proposal {
+            parts: proposal.parts.iter().map(truth).collect(),
+            score: proposal.score,
+        };
+        proposals.iter().map(proposal).collect()
+    }
+
     /// Combinations of learned features as proposals of true ones.
     pub fn proposals(&self, found: &[FoundCombination]) -> Vec<Proposal> {
         let truth = |part: &usize| self.truth.get(*part).copied().flatten();

@@ -3,8 +3,10 @@
 //! [`world`] draws the features, the rules and the decoys, [`rows`] lets them fire. [`oracle`]
 //! reads the rows with the true dictionary and finds combinations in what is left over;
 //! [`rivals`] rank combinations by simpler statistics of the same code; [`score`] says how many
-//! of the rules were found. Nothing here knows a model or a device.
+//! of the rules were found. [`learned`] trains a model instead; [`tracks`] puts all methods side
+//! by side, [`command`] is `trainer benchmark`.
 
+pub mod command;
 pub mod config;
 mod directions;
 pub mod effects;
@@ -15,4 +17,5 @@ pub mod rivals;
 pub mod rows;
 pub mod rules;
 pub mod score;
+pub mod tracks;
 pub mod world;

@@ -1,5 +1,6 @@
 //! Which features combine: rules, and decoys that look like rules to a simpler statistic.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use rand::RngExt;
@@ -156,10 +157,10 @@ fn draw_decoys(
             wanted.push((all[(place + offset) % all.len()], rule));
         }
     }
-    // Cosine decoys are the hardest to place, so they choose first.
-    wanted.sort_by_key(|(kind, _)| *kind != DecoyKind::Cosine);
+    // Cosine decoys are the hardest to place, the large ones most of all, so they choose first.
+    wanted.sort_by_key(|(kind, rule)| (*kind != DecoyKind::Cosine, Reverse(rule.parts.len())));
     for rule in rules.iter().filter(|rule| rule.kind.main_effect(2) > 0.0) {
-        hand.keep(&rule.parts);
+        hand.spare(&rule.parts);
     }
     let mut decoys = Vec::with_capacity(wanted.len());
     for (kind, rule) in wanted {
@@ -183,6 +184,8 @@ struct Hand {
     together: HashSet<(usize, usize)>,
     /// Features whose direction a planted cosine relies on.
     fixed: Vec<bool>,
+    /// Features that had better not be turned, for turning takes some of what they push.
+    spared: Vec<bool>,
 }
 
 impl Hand {
@@ -192,6 +195,7 @@ impl Hand {
             limit: config.groups_per_feature,
             together: HashSet::new(),
             fixed: vec![false; config.n_features],
+            spared: vec![false; config.n_features],
         }
     }
 
@@ -206,23 +210,24 @@ impl Hand {
         Ok(group)
     }
 
-    /// Features of a new group of which all but the first have not been promised to stay.
+    /// Features of a new group of which all but the first may still be turned.
     fn pick_turnable(
         &mut self,
         size: usize,
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<usize>, WorldError> {
-        let fixed = self.fixed.clone();
         let mut group = Vec::with_capacity(size);
-        // An anchor that cannot be turned itself spares one that can.
-        let anchor = self.next(&group, rng, |feature| fixed[feature]);
+        // An anchor that cannot be turned itself leaves the others to be turned.
+        let anchor = self.next(&group, rng, |feature| self.fixed[feature] || self.spared[feature]);
         group.extend(anchor.or_else(|| self.next(&[], rng, |_| true)));
         while group.len() < size {
-            let next = self.next(&group, rng, |feature| !fixed[feature]);
+            let free = |feature: usize| !self.fixed[feature] && !self.spared[feature];
+            let next = self.next(&group, rng, free);
+            let next = next.or_else(|| self.next(&group, rng, |feature| !self.fixed[feature]));
             group.push(next.ok_or(WorldError::TooManyCosines)?);
         }
         self.take(&group);
-        self.keep(&group);
+        group.iter().for_each(|&feature| self.fixed[feature] = true);
         Ok(group)
     }
 
@@ -260,11 +265,9 @@ impl Hand {
         }
     }
 
-    /// Promises that the directions of these features stay as they are.
-    fn keep(&mut self, features: &[usize]) {
-        for &feature in features {
-            self.fixed[feature] = true;
-        }
+    /// Asks that these features be turned last.
+    fn spare(&mut self, features: &[usize]) {
+        features.iter().for_each(|&feature| self.spared[feature] = true);
     }
 }
 

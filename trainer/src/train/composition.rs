@@ -1,16 +1,17 @@
 //! How units find their parts: not by gradients but by screening what the features leave over.
 //!
-//! A few times on the way the features are given more room than they have (a larger `k`, a longer
-//! refit, weak activity cut off), so that what is left over is no interference; then combinations are
-//! looked for in it. Each becomes a unit, with the effect that one regression over all of them gives.
+//! A few times on the way rows are coded exactly, with more room than the features usually have and
+//! weak activity cut off, so that what is left over is no interference; then combinations are looked
+//! for in it. Each becomes a unit, with the effect that one regression over all of them gives.
 
 use anyhow::Result;
 use burn::prelude::*;
+use rayon::prelude::*;
 use shared::composition::units::remove_span;
-use shared::refit::refit;
 use shared::weights::{param, to_ints, to_vec};
 use shared::{Csae, Limits, TopK, Units};
 
+use crate::analysis::non_negative::non_negative;
 use crate::analysis::screening::sparse::SparseRows;
 use crate::analysis::screening::{Evidence, Screening, ScreeningConfig, screen};
 use crate::plan::CompositionTraining;
@@ -56,7 +57,7 @@ pub fn look(
     limits: Limits,
     training: &CompositionTraining,
 ) -> Result<Screening> {
-    let codes = wide_code(model, rows, limits, training);
+    let codes = exact_code(model, rows, limits, training);
     let [_, d_model] = model.decoder.val().dims();
     let evidence = Evidence {
         codes: &codes.rows,
@@ -69,65 +70,81 @@ pub fn look(
 }
 
 /// Codes of rows, and what they leave over.
-struct WideCode {
+struct ExactCode {
     rows: SparseRows,
     residuals: Vec<f32>,
 }
 
-fn wide_code(
+/// A row's active features, each with its strength.
+type RowCode = Vec<(usize, f64)>;
+
+/// The exact code of every row on the features that the encoder chooses with some room to spare:
+/// non-negative least squares, once with all of them and once without those that then fire weakly.
+/// What is left over is neither interference nor the work of features that are not there.
+fn exact_code(
     model: &Csae,
     rows: Tensor<2>,
     limits: Limits,
     training: &CompositionTraining,
-) -> WideCode {
+) -> ExactCode {
     let model = model.valid();
-    let [n_features, _] = model.decoder.val().dims();
+    let [n_features, d_model] = model.decoder.val().dims();
     let k = (limits.sparsity_k + training.extra_features).min(n_features);
-    let blocks: Vec<(TopK, Tensor<2>)> = rows
-        .split(ROWS_AT_ONCE, 0)
-        .into_iter()
-        .map(|rows| {
-            let centred = rows - model.decoder_bias.val().unsqueeze();
-            let active = TopK::select(model.features(centred.clone()), k);
-            let active = refit(active, centred.clone(), model.decoder.val(), training.refit_steps);
-            (active, centred)
-        })
-        .collect();
-    let weakest = weakest(&blocks, n_features, training.cut);
-    let mut code = WideCode { rows: SparseRows::default(), residuals: vec![] };
-    for (active, centred) in blocks {
-        let least = weakest
-            .clone()
-            .gather(1, active.indices.clone().reshape([1, active.values.shape().num_elements()]));
-        let least = least.reshape(active.values.dims());
-        let values = active.values.clone() * active.values.greater_equal(least).float();
-        let active = TopK { values, indices: active.indices };
-        let (indices, values) = (to_ints(active.indices.clone()), to_vec(active.values.clone()));
-        for (indices, values) in indices.chunks_exact(k).zip(values.chunks_exact(k)) {
-            let entries = indices.iter().zip(values).filter(|(_, value)| **value > 0.0);
-            code.rows.push(entries.map(|(index, value)| (*index as u32, *value)));
-        }
-        let explained = active.into_dense(n_features).matmul(model.decoder.val());
-        code.residuals.extend(to_vec(centred - explained));
+    let decoder = to_vec(model.decoder.val());
+    let gram = to_vec(model.decoder.val().matmul(model.decoder.val().transpose()));
+    let (mut centred, mut codes): (Vec<f32>, Vec<RowCode>) = (vec![], vec![]);
+    let mut toward = vec![];
+    for block in rows.split(ROWS_AT_ONCE, 0) {
+        let block = block - model.decoder_bias.val().unsqueeze();
+        let active = TopK::select(model.features(block.clone()), k);
+        let chosen = to_ints(active.indices);
+        let along = to_vec(block.clone().matmul(model.decoder.val().transpose()));
+        let solve = |(chosen, along): (&[i32], &[f32])| {
+            let chosen = chosen.iter().map(|feature| *feature as usize).collect();
+            solve(chosen, along, &gram, n_features)
+        };
+        codes.par_extend(
+            chosen.par_chunks_exact(k).zip(along.par_chunks_exact(n_features)).map(solve),
+        );
+        toward.extend(along);
+        centred.extend(to_vec(block));
     }
-    code
+    let weakest = weakest(&codes, n_features, training.cut);
+    codes.par_iter_mut().zip(toward.par_chunks_exact(n_features)).for_each(|(code, along)| {
+        let strong = code.iter().filter(|(feature, strength)| *strength >= weakest[*feature]);
+        *code = solve(strong.map(|(feature, _)| *feature).collect(), along, &gram, n_features);
+    });
+    let mut exact = ExactCode { rows: SparseRows::default(), residuals: centred };
+    for (code, residual) in codes.iter().zip(exact.residuals.chunks_exact_mut(d_model)) {
+        exact.rows.push(code.iter().map(|(feature, strength)| (*feature as u32, *strength as f32)));
+        for (feature, strength) in code {
+            let direction = &decoder[feature * d_model..][..d_model];
+            let pairs = residual.iter_mut().zip(direction);
+            pairs.for_each(|(value, direction)| *value -= *strength as f32 * direction);
+        }
+    }
+    exact
 }
 
-/// Below which strength each feature counts as silent, a share of its mean when it fires:
-/// `[1, n_features]`.
-fn weakest(blocks: &[(TopK, Tensor<2>)], n_features: usize, cut: f64) -> Tensor<2> {
-    let mut sums: Option<[Tensor<2>; 2]> = None;
-    for (active, _) in blocks {
-        let dense = active.clone().into_dense(n_features);
-        let count = dense.clone().greater_scalar(0.0).float().sum_dim(0);
-        let sum = dense.sum_dim(0);
-        sums = Some(match sums {
-            None => [sum, count],
-            Some([old_sum, old_count]) => [old_sum + sum, old_count + count],
-        });
+/// The exact code on the `chosen` features; `along` is what each feature's direction says of the row.
+fn solve(chosen: Vec<usize>, along: &[f32], gram: &[f32], n_features: usize) -> RowCode {
+    let products: Vec<f64> = chosen
+        .iter()
+        .flat_map(|one| chosen.iter().map(move |other| f64::from(gram[one * n_features + other])))
+        .collect();
+    let toward: Vec<f64> = chosen.iter().map(|feature| f64::from(along[*feature])).collect();
+    let strengths = non_negative(&products, &toward);
+    chosen.into_iter().zip(strengths).filter(|(_, strength)| *strength > 0.0).collect()
+}
+
+/// Below which strength each feature counts as silent: a share of its mean when it fires.
+fn weakest(codes: &[RowCode], n_features: usize, cut: f64) -> Vec<f64> {
+    let mut sums = vec![(0.0, 0.0); n_features];
+    for (feature, strength) in codes.iter().flatten() {
+        sums[*feature].0 += strength;
+        sums[*feature].1 += 1.0;
     }
-    let [sum, count] = sums.expect("a sample has rows");
-    sum / count.clamp_min(1.0) * cut
+    sums.iter().map(|(sum, count)| cut * sum / f64::max(*count, 1.0)).collect()
 }
 
 fn with_parts(mut units: Units, screening: &Screening) -> Units {

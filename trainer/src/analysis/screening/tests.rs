@@ -1,3 +1,5 @@
+//! Combinations of small samples that can be checked by eye.
+
 use rand::RngExt;
 use shared::random::{normal, stream};
 

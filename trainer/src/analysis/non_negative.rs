@@ -1,0 +1,53 @@
+//! Exact codes: the non-negative least squares solution on some directions.
+
+/// Sweeps of coordinate descent, at most. Some twenty are usual.
+const SWEEPS: usize = 2_000;
+
+/// `argmin over f >= 0 of |x - sum of f_j d_j|^2`, from `gram[i * n + j] = d_i . d_j` and
+/// `toward[j] = d_j . x`.
+///
+/// Coordinate descent `f_i <- max(0, f_i + (toward_i - (G f)_i) / G_ii)` until no step changes
+/// anything. With independent directions the problem is strictly convex, so where it stands still is
+/// the solution.
+pub fn non_negative(gram: &[f64], toward: &[f64]) -> Vec<f64> {
+    let count = toward.len();
+    let tolerance = 1e-9 * toward.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+    let mut strengths = vec![0.0; count];
+    for _ in 0..SWEEPS {
+        let mut largest: f64 = 0.0;
+        for place in 0..count {
+            let gram = &gram[place * count..][..count];
+            let explained: f64 = gram.iter().zip(&strengths).map(|(g, f)| g * f).sum();
+            let step = (toward[place] - explained) / gram[place].max(f64::MIN_POSITIVE);
+            let next = f64::max(0.0, strengths[place] + step);
+            largest = largest.max((next - strengths[place]).abs());
+            strengths[place] = next;
+        }
+        if largest <= tolerance {
+            break;
+        }
+    }
+    strengths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exact_strengths_come_out() {
+        // Directions at 60 degrees; x = 2 d_1 + d_2.
+        let strengths = non_negative(&[1.0, 0.5, 0.5, 1.0], &[2.5, 2.0]);
+
+        assert!((strengths[0] - 2.0).abs() < 1e-6 && (strengths[1] - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_would_be_negative_is_zero_and_the_rest_is_fitted_without_it() {
+        // x = d_1 - d_2: d_2 is left out, d_1 gets its projection.
+        let strengths = non_negative(&[1.0, 0.5, 0.5, 1.0], &[0.5, -0.5]);
+
+        assert!((strengths[0] - 0.5).abs() < 1e-6);
+        assert_eq!(strengths[1], 0.0);
+    }
+}
