@@ -4,13 +4,11 @@ use rayon::prelude::*;
 
 use super::rows::Rows;
 use super::world::World;
+use crate::analysis::non_negative::non_negative;
 use crate::analysis::screening::sparse::SparseRows;
 use crate::analysis::screening::{
     Evidence, FoundCombination, Screening, ScreeningConfig, ScreeningError, screen, without_effects,
 };
-
-/// Sweeps of coordinate descent on one row, at most. Some twenty are usual.
-const SWEEPS: usize = 2_000;
 
 /// The best non-negative code of rows on the true directions of their active features.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,9 +21,6 @@ pub struct OracleCode {
 
 impl OracleCode {
     /// Reads rows: `argmin over f >= 0 of |x - sum of f_j d_j|^2` over the active features.
-    ///
-    /// Coordinate descent `f_i <- max(0, f_i + d_i . (x - D f))` until no step changes anything.
-    /// The problem is strictly convex, so where it stands still is the solution.
     pub fn read(world: &World, rows: &Rows) -> Self {
         let width = world.config.d_model;
         let each = rows.activations.par_chunks_exact(width).enumerate();
@@ -78,7 +73,7 @@ impl OracleCode {
 /// The code of one row on these features, and what they leave of the activation.
 fn read_row(world: &World, ids: &[u32], activation: &[f32]) -> (Vec<(u32, f32)>, Vec<f32>) {
     let directions: Vec<&[f32]> = ids.iter().map(|&id| world.direction(id as usize)).collect();
-    let strengths = non_negative(&directions, activation);
+    let strengths = exact_strengths(&directions, activation);
     let mut left = activation.to_vec();
     for (direction, &strength) in directions.iter().zip(&strengths) {
         left.iter_mut().zip(*direction).for_each(|(left, d)| *left -= strength as f32 * d);
@@ -88,7 +83,7 @@ fn read_row(world: &World, ids: &[u32], activation: &[f32]) -> (Vec<(u32, f32)>,
 }
 
 /// The non-negative least squares solution, one number per direction.
-fn non_negative(directions: &[&[f32]], activation: &[f32]) -> Vec<f64> {
+fn exact_strengths(directions: &[&[f32]], activation: &[f32]) -> Vec<f64> {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
         a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
     };
@@ -102,23 +97,7 @@ fn non_negative(directions: &[&[f32]], activation: &[f32]) -> Vec<f64> {
             gram[second * count + first] = product;
         }
     }
-    let tolerance = 1e-9 * toward.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
-    let mut strengths = vec![0.0; count];
-    for _ in 0..SWEEPS {
-        let mut largest: f64 = 0.0;
-        for place in 0..count {
-            let gram = &gram[place * count..][..count];
-            let explained: f64 = gram.iter().zip(&strengths).map(|(g, f)| g * f).sum();
-            let step = (toward[place] - explained) / gram[place].max(f64::MIN_POSITIVE);
-            let next = f64::max(0.0, strengths[place] + step);
-            largest = largest.max((next - strengths[place]).abs());
-            strengths[place] = next;
-        }
-        if largest <= tolerance {
-            break;
-        }
-    }
-    strengths
+    non_negative(&gram, &toward)
 }
 
 #[cfg(test)]
@@ -130,7 +109,7 @@ mod tests {
     fn a_code_is_exact_where_the_activation_lies_in_the_cone() {
         let directions = [[1.0, 0.0, 0.0].as_slice(), [0.6, 0.8, 0.0].as_slice()];
 
-        let strengths = non_negative(&directions, &[1.6, 0.8, 5.0]);
+        let strengths = exact_strengths(&directions, &[1.6, 0.8, 5.0]);
 
         assert!((strengths[0] - 1.0).abs() < 1e-6 && (strengths[1] - 1.0).abs() < 1e-6);
     }
@@ -139,7 +118,7 @@ mod tests {
     fn a_feature_that_would_be_negative_is_absent_and_the_other_is_refitted() {
         let directions = [[1.0, 0.0].as_slice(), [0.6, 0.8].as_slice()];
 
-        let strengths = non_negative(&directions, &[1.0, -0.5]);
+        let strengths = exact_strengths(&directions, &[1.0, -0.5]);
 
         assert_eq!(strengths, [1.0, 0.0]);
     }
