@@ -177,21 +177,11 @@ pub struct CompositionTraining {
     pub extra_features: usize,
     /// Below which share of its mean strength a feature then counts as silent.
     pub cut: f64,
-    /// An effect shorter than this, per unit of strength, is the dictionary's error.
-    pub least_effect: f64,
 }
 
 impl Default for CompositionTraining {
     fn default() -> Self {
-        Self {
-            times: 6,
-            from: 0.3,
-            until: 0.95,
-            rows: 65_536,
-            extra_features: 8,
-            cut: 0.3,
-            least_effect: 0.2,
-        }
+        Self { times: 6, from: 0.3, until: 0.95, rows: 65_536, extra_features: 8, cut: 0.3 }
     }
 }
 

@@ -219,14 +219,8 @@ impl State {
         let due = composition::is_due(self.step, task.training.steps, training);
         if self.model.units.is_some() && due {
             let sample = rows.sample(self.step, training.rows);
-            let recomposed = composition::recompose(self.model.clone(), sample, limits, training)?;
-            self.model = recomposed.model;
+            self.model = composition::recompose(self.model.clone(), sample, limits, training)?;
             self.parts = self.model.units.as_ref().map_or(vec![], composition::parts_of);
-            if recomposed.adopted {
-                for name in ["encoder", "encoder_bias", "decoder"] {
-                    self.adam.forget(name);
-                }
-            }
             self.adam.forget("units.effects");
         }
         Ok(())

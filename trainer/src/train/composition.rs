@@ -11,10 +11,9 @@ use shared::composition::units::remove_span;
 use shared::weights::{param, to_ints, to_vec};
 use shared::{Csae, Limits, TopK, Units};
 
-use super::adoption;
 use crate::analysis::non_negative::non_negative;
 use crate::analysis::screening::sparse::SparseRows;
-use crate::analysis::screening::{Evidence, FoundCombination, Screening, ScreeningConfig, screen};
+use crate::analysis::screening::{Evidence, Screening, ScreeningConfig, screen};
 use crate::plan::CompositionTraining;
 
 /// How many rows the model is given at once.
@@ -30,8 +29,7 @@ pub fn is_due(step: u64, steps: u64, training: &CompositionTraining) -> bool {
     })
 }
 
-/// Gives the units the combinations that `rows` show, and the dictionary the features that it turns
-/// out to lack.
+/// Gives the units the combinations that `rows` show.
 ///
 /// # Errors
 /// The model has become something that is not finite.
@@ -40,35 +38,11 @@ pub fn recompose(
     rows: Tensor<2>,
     limits: Limits,
     training: &CompositionTraining,
-) -> Result<Recomposed> {
-    let Some(units) = model.units.clone() else { return Ok(Recomposed { model, adopted: false }) };
-    let [_, n_units] = units.parts.val().dims();
-    let (code, screening) = search(&model, rows, limits, training)?;
-    let lacking = adoption::lacking(&code.rows, &code.residuals, &screening.found);
-    let (features, mut combinations): (Vec<_>, Vec<_>) =
-        screening.found.iter().zip(lacking).partition(|(_, lacking)| *lacking);
-    combinations.truncate(n_units);
-    let adopted = !features.is_empty();
-    if adopted {
-        let directions: Vec<&[f32]> =
-            features.iter().map(|(found, _)| found.effect.as_slice()).collect();
-        let kept: Vec<usize> =
-            combinations.iter().flat_map(|(found, _)| found.parts.iter().copied()).collect();
-        model = adoption::adopt(model, &code.rows, &directions, &kept);
-    }
-    let combinations: Vec<&FoundCombination> =
-        combinations.into_iter().map(|(found, _)| found).collect();
-    model.units = Some(with_parts(units, &combinations));
-    Ok(Recomposed { model, adopted })
-}
-
-/// A model with new units.
-#[derive(Clone, Debug)]
-pub struct Recomposed {
-    /// The model.
-    pub model: Csae,
-    /// Whether its dictionary has new features, too.
-    pub adopted: bool,
+) -> Result<Csae> {
+    let Some(units) = model.units.clone() else { return Ok(model) };
+    let screening = look(&model, rows, limits, training)?;
+    model.units = Some(with_parts(units, &screening));
+    Ok(model)
 }
 
 /// Looks for combinations in what the features of `model` leave over of `rows`.
@@ -81,15 +55,6 @@ pub fn look(
     limits: Limits,
     training: &CompositionTraining,
 ) -> Result<Screening> {
-    Ok(search(model, rows, limits, training)?.1)
-}
-
-fn search(
-    model: &Csae,
-    rows: Tensor<2>,
-    limits: Limits,
-    training: &CompositionTraining,
-) -> Result<(ExactCode, Screening)> {
     let code = exact_code(model, rows, limits, training);
     let [_, d_model] = model.decoder.val().dims();
     let evidence = Evidence {
@@ -98,13 +63,8 @@ fn search(
         directions: &to_vec(model.decoder.val().without_autodiff()),
         d_model,
     };
-    let config = ScreeningConfig {
-        largest: limits.combination_size,
-        least_effect: training.least_effect,
-        ..ScreeningConfig::default()
-    };
-    let screening = screen(&evidence, &config)?;
-    Ok((code, screening))
+    let config = ScreeningConfig { largest: limits.combination_size, ..ScreeningConfig::default() };
+    Ok(screen(&evidence, &config)?)
 }
 
 /// Codes of rows, and what they leave over.
@@ -185,12 +145,12 @@ fn weakest(codes: &[RowCode], n_features: usize, cut: f64) -> Vec<f64> {
     sums.iter().map(|(sum, count)| cut * sum / f64::max(*count, 1.0)).collect()
 }
 
-fn with_parts(mut units: Units, combinations: &[&FoundCombination]) -> Units {
+fn with_parts(mut units: Units, screening: &Screening) -> Units {
     let [n_features, n_units] = units.parts.val().dims();
     let [_, d_model] = units.effects.val().dims();
     let mut parts = vec![0.0; n_features * n_units];
     let mut effects = vec![0.0; n_units * d_model];
-    for (unit, found) in combinations.iter().enumerate() {
+    for (unit, found) in screening.found.iter().take(n_units).enumerate() {
         found.parts.iter().for_each(|part| parts[part * n_units + unit] = 1.0);
         effects[unit * d_model..][..d_model].copy_from_slice(&found.effect);
     }

@@ -1,7 +1,6 @@
 //! Gradients: how the language model and the autoencoders learn. Knows no plan and no folder.
 
 pub mod adam;
-pub mod adoption;
 pub mod autoencoder;
 pub mod composition;
 pub mod lm;
