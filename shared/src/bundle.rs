@@ -4,6 +4,8 @@
 //! under `lm.`, each autoencoder under its own name) and `features.json` (statistics by
 //! autoencoder). Here are only bytes; who holds the bundle reads and writes the files.
 
+mod plausible;
+
 use std::collections::BTreeMap;
 
 use burn::prelude::*;
@@ -198,73 +200,6 @@ impl Bundle {
         let normalization = Normalization::take_from(&mut part)?;
         let model = weights::load(info.config.init(0, device), &part)?;
         Ok((model, normalization))
-    }
-}
-
-impl Manifest {
-    /// Refuses shapes that no model has, or none with so few `numbers`, before memory is asked for
-    /// them.
-    fn check(&self, numbers: usize) -> Result<(), String> {
-        let lm = &self.lm;
-        let matrix = |name: &str, rows: usize, columns: usize| match rows.checked_mul(columns) {
-            Some(size) if size <= numbers => Ok(()),
-            _ => Err(format!("{name}: {rows} x {columns}, with {numbers} numbers in all")),
-        };
-        small("vocab_size", lm.vocab_size)?;
-        small("n_layers", lm.n_layers)?;
-        small("block_size", lm.block_size)?;
-        divides("lm.n_heads", lm.n_heads, "d_model", lm.d_model)?;
-        matrix("block_size x d_model", lm.block_size, lm.d_model)?;
-        matrix("n_layers x d_model", lm.n_layers, lm.d_model)?;
-        matrix("d_model x d_model", lm.d_model, lm.d_model)?;
-        if lm.vocab_size != self.vocab.len() {
-            return Err(format!("{} characters, vocab_size {}", self.vocab.len(), lm.vocab_size));
-        }
-        at_most("layer", self.layer, "n_layers", lm.n_layers)?;
-        for (name, AutoencoderInfo { config, .. }) in &self.autoencoders {
-            small("n_features", config.n_features)?;
-            at_most("sparsity_k", config.sparsity_k, "n_features", config.n_features)?;
-            matrix(name, config.n_features, config.d_model)?;
-            if config.d_model != lm.d_model {
-                return Err(format!(
-                    "{name} explains rows of {}, not {}",
-                    config.d_model, lm.d_model
-                ));
-            }
-            if let Some(attention) = &config.attention {
-                divides("n_heads", attention.n_heads, "d_compose", attention.d_compose)?;
-                small("rounds", attention.rounds)?;
-                matrix(name, config.n_features, attention.d_compose)?;
-                matrix(name, attention.d_compose, attention.d_compose)?;
-                let size = attention.combination_size;
-                at_most("combination_size", size, "sparsity_k", config.sparsity_k)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn small(name: &str, value: usize) -> Result<(), String> {
-    match value {
-        1..=65_536 => Ok(()),
-        _ => Err(format!("{name} is {value}")),
-    }
-}
-
-fn at_most(name: &str, value: usize, limit_name: &str, limit: usize) -> Result<(), String> {
-    small(name, value)?;
-    match value <= limit {
-        true => Ok(()),
-        false => Err(format!("{name} is {value}, {limit_name} only {limit}")),
-    }
-}
-
-fn divides(name: &str, part: usize, whole_name: &str, whole: usize) -> Result<(), String> {
-    at_most(name, part, whole_name, whole)?;
-    small(whole_name, whole)?;
-    match whole % part {
-        0 => Ok(()),
-        _ => Err(format!("{name} is {part}, which does not divide {whole_name}, {whole}")),
     }
 }
 
