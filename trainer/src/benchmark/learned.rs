@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use burn::prelude::*;
+use shared::composition::units::MOST_PARTS;
 use shared::weights::{to_ints, to_vec};
 use shared::{Csae, CsaeConfig, Limits};
 
@@ -49,7 +50,8 @@ pub struct Learned {
     pub model: Csae,
     /// The combinations of its units, the one that says most first.
     pub combinations: Vec<FoundCombination>,
-    /// Combinations that a screening after the training finds.
+    /// Combinations that a screening after the training finds; none is done where there are units,
+    /// which have screened on the way.
     pub screened: Vec<FoundCombination>,
     /// The true feature of each learned one.
     pub mapping: Mapping,
@@ -88,30 +90,35 @@ pub fn learn(task: &LearnedTask) -> Result<Learned> {
         &mut Unwatched,
     )?;
     let (model, limits) = (trained.model, task.config.limits());
-    let sample = source.named("screening after training", task.training.composition.rows);
-    let limits_of_search = Limits { combination_size: 4, ..limits };
-    let screening =
-        composition::look(&model, sample, limits_of_search, &task.training.composition)?;
+    let screened = match task.config.units {
+        Some(_) => vec![],
+        None => {
+            let search = &task.training.composition;
+            let sample = source.named("screening after training", search.rows);
+            let limits = Limits { combination_size: MOST_PARTS, ..limits };
+            composition::look(&model, sample, limits, search)?.found
+        }
+    };
     let seconds = started.elapsed().as_secs_f64();
 
     let threshold = task.world.rows("threshold rows", TEST_ROWS);
     let test = task.world.rows("test rows", TEST_ROWS);
     let on_threshold = read(&model, limits, source.centred(&threshold.activations));
-    let on_test = read(&model, limits, source.centred(&test.activations));
+    let rows = source.centred(&test.activations);
+    let on_test = read(&model, limits, rows.clone());
     let d_model = task.world.config.d_model;
     let directions = to_vec(model.decoder.val());
     let truth = &task.world.directions;
     let mapping = Mapping::new(&directions, truth, d_model, &on_threshold.codes, &threshold.active);
-    let rows = to_vec(source.centred(&test.activations));
     Ok(Learned {
         combinations: combinations(&model, &on_threshold),
-        screened: screening.found,
+        screened,
         mcc: mcc(&mapping, &directions, task.world),
         mapping,
         threshold_codes: on_threshold.codes,
         test_codes: on_test.codes,
         directions,
-        fvu: measures::fvu(&rows, &on_test.reconstruction, d_model),
+        fvu: measures::fvu(&to_vec(rows), &on_test.reconstruction, d_model),
         seconds,
         model,
     })

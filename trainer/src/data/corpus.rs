@@ -1,6 +1,7 @@
 //! A text as a language model is trained on it: its characters as ids, in two parts.
 
 use sha2::{Digest, Sha256};
+use shared::bundle::hex;
 use shared::vocab::Vocab;
 
 /// A text as ids, split as nanoGPT does: the first nine tenths of the characters to train on,
@@ -98,7 +99,7 @@ fn n_train(n: usize) -> usize {
 
 /// The SHA-256 of `bytes`, in hexadecimal digits.
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]
