@@ -160,6 +160,28 @@ pub struct AutoencoderTraining {
     /// How units, where there are some, look for combinations.
     #[serde(default)]
     pub composition: CompositionTraining,
+    /// How missing directions are looked for; not at all if not given.
+    #[serde(default)]
+    pub completion: Option<DictionaryCompletion>,
+}
+
+/// How directions that are missing in a dictionary are looked for while an autoencoder trains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DictionaryCompletion {
+    /// How many times.
+    pub times: usize,
+    /// The first time, as a share of the steps.
+    pub from: f64,
+    /// The last time, as a share of the steps.
+    pub until: f64,
+    /// On how many rows.
+    pub rows: usize,
+}
+
+impl Default for DictionaryCompletion {
+    fn default() -> Self {
+        Self { times: 10, from: 0.1, until: 0.55, rows: 32_768 }
+    }
 }
 
 /// How units look for combinations while an autoencoder trains.
@@ -181,7 +203,7 @@ pub struct CompositionTraining {
 
 impl Default for CompositionTraining {
     fn default() -> Self {
-        Self { times: 6, from: 0.3, until: 0.95, rows: 65_536, extra_features: 8, cut: 0.3 }
+        Self { times: 6, from: 0.3, until: 0.95, rows: 65_536, extra_features: 8, cut: 0.4 }
     }
 }
 
@@ -229,6 +251,7 @@ fn cpu() -> Profile {
             warmup: 100,
             auxk_weight: 1.0 / 32.0,
             composition: CompositionTraining::default(),
+            completion: None,
         },
         // 3e-4 is the source's; with 256 features the field's default would be 1.6e-3.
         learning_rates: vec![3e-4, 1e-3, 2e-3],

@@ -1,6 +1,7 @@
 //! From what models give to what one can say about them. Pure but for the forward passes.
 
 pub mod evaluation;
+pub mod exact_code;
 pub mod features;
 pub mod measures;
 pub mod non_negative;

@@ -125,7 +125,7 @@ pub fn learn(task: &LearnedTask) -> Result<Learned> {
 }
 
 /// Rows of a world, drawn as they are needed, less their mean.
-struct WorldRows<'a> {
+pub struct WorldRows<'a> {
     world: &'a World,
     batch_size: usize,
     device: &'a Device,
@@ -134,7 +134,7 @@ struct WorldRows<'a> {
 }
 
 impl<'a> WorldRows<'a> {
-    fn new(world: &'a World, batch_size: usize, device: &'a Device) -> Self {
+    pub fn new(world: &'a World, batch_size: usize, device: &'a Device) -> Self {
         let d_model = world.config.d_model;
         let rows = world.rows("rows for the mean", ROWS_AT_ONCE).activations;
         let mut mean = vec![0.0_f64; d_model];
@@ -145,11 +145,11 @@ impl<'a> WorldRows<'a> {
         Self { world, batch_size, device, mean, chunk: None }
     }
 
-    fn named(&self, name: &str, count: usize) -> Tensor<2> {
+    pub fn named(&self, name: &str, count: usize) -> Tensor<2> {
         self.centred(&self.world.rows(name, count).activations)
     }
 
-    fn centred(&self, rows: &[f32]) -> Tensor<2> {
+    pub fn centred(&self, rows: &[f32]) -> Tensor<2> {
         let d_model = self.mean.len();
         let values = rows.iter().zip(self.mean.iter().cycle()).map(|(value, mean)| value - mean);
         let data = TensorData::new(values.collect::<Vec<f32>>(), [rows.len() / d_model, d_model]);
@@ -181,16 +181,16 @@ impl RowSource for WorldRows<'_> {
 }
 
 /// What a model makes of rows.
-struct Reading {
-    codes: SparseRows,
-    reconstruction: Vec<f32>,
+pub struct Reading {
+    pub codes: SparseRows,
+    pub reconstruction: Vec<f32>,
     /// The sum of `z^2` of each unit.
     energies: Vec<f64>,
     /// On how many rows each unit speaks.
     spoken: Vec<usize>,
 }
 
-fn read(model: &Csae, limits: Limits, rows: Tensor<2>) -> Reading {
+pub fn read(model: &Csae, limits: Limits, rows: Tensor<2>) -> Reading {
     let n_units = model.units.as_ref().map_or(0, |units| units.parts.val().dims()[1]);
     let mut reading = Reading {
         codes: SparseRows::default(),

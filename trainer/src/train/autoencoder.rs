@@ -14,7 +14,7 @@ use shared::{Csae, CsaeConfig, CsaeOutput, Limits, TopK};
 
 use super::adam::{Adam, AdamConfig};
 use super::rows::RowSource;
-use super::{Clock, Misfit, Observer, Snapshot, check_finite, composition, schedule};
+use super::{Clock, Misfit, Observer, Snapshot, check_finite, composition, dictionary, schedule};
 use crate::plan::{AutoencoderTraining, Schedule};
 
 /// After how many steps the loss terms are kept and dead features are looked for.
@@ -215,9 +215,17 @@ impl State {
         rows: &mut dyn RowSource,
         limits: Limits,
     ) -> Result<()> {
+        let steps = task.training.steps;
+        let due = |times, share| composition::is_due(self.step, steps, times, share);
         let training = &task.training.composition;
-        let due = composition::is_due(self.step, task.training.steps, training);
-        if self.model.units.is_some() && due {
+        if let Some(completion) = &task.training.completion
+            && due(completion.times, [completion.from, completion.until])
+        {
+            let sample = rows.sample(self.step, completion.rows);
+            let (model, replaced) = dictionary::complete(self.model.clone(), sample, limits, training);
+            self.model = model;
+        }
+        if self.model.units.is_some() && due(training.times, [training.from, training.until]) {
             let sample = rows.sample(self.step, training.rows);
             self.model = composition::recompose(self.model.clone(), sample, limits, training)?;
             self.parts = self.model.units.as_ref().map_or(vec![], composition::parts_of);

@@ -6,26 +6,23 @@
 
 use anyhow::Result;
 use burn::prelude::*;
-use rayon::prelude::*;
 use shared::composition::units::remove_span;
 use shared::weights::{param, to_ints, to_vec};
 use shared::{Csae, Limits, TopK, Units};
 
-use crate::analysis::non_negative::non_negative;
-use crate::analysis::screening::sparse::SparseRows;
+use crate::analysis::exact_code::{Coding, ExactCode};
 use crate::analysis::screening::{Evidence, Screening, ScreeningConfig, screen};
 use crate::plan::CompositionTraining;
 
 /// How many rows the model is given at once.
 const ROWS_AT_ONCE: usize = 4_096;
 
-/// Whether the units look for combinations after `step` of `steps` steps.
-pub fn is_due(step: u64, steps: u64, training: &CompositionTraining) -> bool {
-    let times = training.times.max(1);
+/// Whether it is the time, after `step` of `steps` steps, for what happens `times` times between
+/// two shares of the steps.
+pub fn is_due(step: u64, steps: u64, times: usize, [from, until]: [f64; 2]) -> bool {
     (0..times).any(|time| {
         let share = time as f64 / (times - 1).max(1) as f64;
-        let at = training.from + share * (training.until - training.from);
-        step == (at * steps as f64).round() as u64
+        step == ((from + share * (until - from)) * steps as f64).round() as u64
     })
 }
 
@@ -67,19 +64,8 @@ pub fn look(
     Ok(screen(&evidence, &config)?)
 }
 
-/// Codes of rows, and what they leave over.
-struct ExactCode {
-    rows: SparseRows,
-    residuals: Vec<f32>,
-}
-
-/// A row's active features, each with its strength.
-type RowCode = Vec<(usize, f64)>;
-
-/// The exact code of every row on the features that the encoder chooses with some room to spare:
-/// non-negative least squares, once with all of them and once without those that then fire weakly.
-/// What is left over is neither interference nor the work of features that are not there.
-fn exact_code(
+/// The exact codes of rows, begun with the features that the encoder chooses with some room to spare.
+pub fn exact_code(
     model: &Csae,
     rows: Tensor<2>,
     limits: Limits,
@@ -88,61 +74,23 @@ fn exact_code(
     let model = model.valid();
     let [n_features, d_model] = model.decoder.val().dims();
     let k = (limits.sparsity_k + training.extra_features).min(n_features);
-    let decoder = to_vec(model.decoder.val());
-    let gram = to_vec(model.decoder.val().matmul(model.decoder.val().transpose()));
-    let (mut centred, mut codes): (Vec<f32>, Vec<RowCode>) = (vec![], vec![]);
-    let mut toward = vec![];
+    let (mut centred, mut first) = (vec![], vec![]);
     for block in rows.split(ROWS_AT_ONCE, 0) {
         let block = block - model.decoder_bias.val().unsqueeze();
-        let active = TopK::select(model.features(block.clone()), k);
-        let chosen = to_ints(active.indices);
-        let along = to_vec(block.clone().matmul(model.decoder.val().transpose()));
-        let solve = |(chosen, along): (&[i32], &[f32])| {
-            let chosen = chosen.iter().map(|feature| *feature as usize).collect();
-            solve(chosen, along, &gram, n_features)
-        };
-        codes.par_extend(
-            chosen.par_chunks_exact(k).zip(along.par_chunks_exact(n_features)).map(solve),
-        );
-        toward.extend(along);
+        first.extend(to_ints(TopK::select(model.features(block.clone()), k).indices));
         centred.extend(to_vec(block));
     }
-    let weakest = weakest(&codes, n_features, training.cut);
-    codes.par_iter_mut().zip(toward.par_chunks_exact(n_features)).for_each(|(code, along)| {
-        let strong = code.iter().filter(|(feature, strength)| *strength >= weakest[*feature]);
-        *code = solve(strong.map(|(feature, _)| *feature).collect(), along, &gram, n_features);
-    });
-    let mut exact = ExactCode { rows: SparseRows::default(), residuals: centred };
-    for (code, residual) in codes.iter().zip(exact.residuals.chunks_exact_mut(d_model)) {
-        exact.rows.push(code.iter().map(|(feature, strength)| (*feature as u32, *strength as f32)));
-        for (feature, strength) in code {
-            let direction = &decoder[feature * d_model..][..d_model];
-            let pairs = residual.iter_mut().zip(direction);
-            pairs.for_each(|(value, direction)| *value -= *strength as f32 * direction);
-        }
-    }
-    exact
-}
-
-/// The exact code on the `chosen` features; `along` is what each feature's direction says of the row.
-fn solve(chosen: Vec<usize>, along: &[f32], gram: &[f32], n_features: usize) -> RowCode {
-    let products: Vec<f64> = chosen
-        .iter()
-        .flat_map(|one| chosen.iter().map(move |other| f64::from(gram[one * n_features + other])))
-        .collect();
-    let toward: Vec<f64> = chosen.iter().map(|feature| f64::from(along[*feature])).collect();
-    let strengths = non_negative(&products, &toward);
-    chosen.into_iter().zip(strengths).filter(|(_, strength)| *strength > 0.0).collect()
-}
-
-/// Below which strength each feature counts as silent: a share of its mean when it fires.
-fn weakest(codes: &[RowCode], n_features: usize, cut: f64) -> Vec<f64> {
-    let mut sums = vec![(0.0, 0.0); n_features];
-    for (feature, strength) in codes.iter().flatten() {
-        sums[*feature].0 += strength;
-        sums[*feature].1 += 1.0;
-    }
-    sums.iter().map(|(sum, count)| cut * sum / f64::max(*count, 1.0)).collect()
+    let coding = Coding {
+        rows: &centred,
+        directions: &to_vec(model.decoder.val()),
+        d_model,
+        first: &first,
+        k,
+        cut: training.cut,
+        rounds: std::env::var("CROUNDS").map_or(4, |v| v.parse().unwrap()),
+        at_once: std::env::var("CMOST").map_or(3, |v| v.parse().unwrap()),
+    };
+    coding.solve()
 }
 
 fn with_parts(mut units: Units, screening: &Screening) -> Units {
@@ -195,9 +143,7 @@ mod tests {
 
     #[test]
     fn combinations_are_looked_for_so_many_times_between_the_ends() {
-        let training = CompositionTraining { times: 4, ..CompositionTraining::default() };
-
-        let due: Vec<u64> = (0..=1_000).filter(|step| is_due(*step, 1_000, &training)).collect();
+        let due: Vec<u64> = (0..=1_000).filter(|step| is_due(*step, 1_000, 4, [0.3, 0.95])).collect();
 
         assert_eq!(due.len(), 4);
         assert_eq!((due[0], due[3]), (300, 950));

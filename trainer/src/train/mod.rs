@@ -3,6 +3,7 @@
 pub mod adam;
 pub mod autoencoder;
 pub mod composition;
+pub mod dictionary;
 pub mod lm;
 pub mod rows;
 pub mod schedule;
