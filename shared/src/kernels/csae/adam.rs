@@ -1,5 +1,6 @@
 //! Adam's step (Kingma and Ba, arXiv 1412.6980), in one pass over the parameters.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::lanes::Lanes;
@@ -46,7 +47,7 @@ pub fn adam(
     let parameters = parameters.par_chunks_mut(AT_ONCE).zip(gradient.par_chunks(AT_ONCE));
     let memory = first.par_chunks_mut(AT_ONCE).zip(second.par_chunks_mut(AT_ONCE));
     parameters.zip(memory).for_each(|((parameters, gradient), (first, second))| {
-        update(lanes, rates, parameters, gradient, first, second);
+        lanes.0.dispatch(Update { rates, parameters, gradient, first, second });
     });
 }
 
@@ -71,7 +72,8 @@ pub fn adam_of_directions(
             let pairs = gradient.iter_mut().zip(direction);
             pairs.for_each(|(gradient, direction)| *gradient -= along[0] * direction);
         }
-        update(lanes, rates, directions, gradient, first, second);
+        let parameters = &mut *directions;
+        lanes.0.dispatch(Update { rates, parameters, gradient, first, second });
         for direction in directions.chunks_exact_mut(width) {
             let length = (lanes.square(direction) as f32).sqrt().max(1e-8);
             direction.iter_mut().for_each(|value| *value /= length);
@@ -79,33 +81,36 @@ pub fn adam_of_directions(
     });
 }
 
-fn update(
-    lanes: Lanes,
-    rates: &AdamRates,
-    parameters: &mut [f32],
-    gradient: &[f32],
-    first: &mut [f32],
-    second: &mut [f32],
-) {
-    let unbiased = |beta: f64| (1.0 / (1.0 - beta.powi(rates.time))) as f32;
-    let (rate, epsilon) = (rates.rate as f32, rates.epsilon as f32);
-    let (keep1, keep2) = (rates.beta1 as f32, rates.beta2 as f32);
-    let (add1, add2) = ((1.0 - rates.beta1) as f32, (1.0 - rates.beta2) as f32);
-    let (grow1, grow2) = (unbiased(rates.beta1), unbiased(rates.beta2));
-    lanes.0.dispatch(
-        #[inline(always)]
-        || {
-            let parameters = parameters.iter_mut().zip(gradient);
-            for ((parameter, gradient), (first, second)) in
-                parameters.zip(first.iter_mut().zip(second))
-            {
-                *first = *first * keep1 + gradient * add1;
-                *second = *second * keep2 + gradient * gradient * add2;
-                let change = *first * grow1 / ((*second * grow2).sqrt() + epsilon);
-                *parameter -= change * rate;
-            }
-        },
-    );
+/// Parameters, their gradient, and the running means of it and of its square.
+struct Update<'a> {
+    rates: &'a AdamRates,
+    parameters: &'a mut [f32],
+    gradient: &'a [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+}
+
+impl WithSimd for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { rates, parameters, gradient, first, second } = self;
+        let (rate, epsilon) = (rates.rate as f32, rates.epsilon as f32);
+        let (keep1, keep2) = (rates.beta1 as f32, rates.beta2 as f32);
+        let (add1, add2) = ((1.0 - rates.beta1) as f32, (1.0 - rates.beta2) as f32);
+        let grow1 = (1.0 / (1.0 - rates.beta1.powi(rates.time))) as f32;
+        let grow2 = (1.0 / (1.0 - rates.beta2.powi(rates.time))) as f32;
+        let memory = first.iter_mut().zip(second);
+        for ((parameter, gradient), (first, second)) in
+            parameters.iter_mut().zip(gradient).zip(memory)
+        {
+            *first = *first * keep1 + gradient * add1;
+            *second = *second * keep2 + gradient * gradient * add2;
+            let change = *first * grow1 / ((*second * grow2).sqrt() + epsilon);
+            *parameter -= change * rate;
+        }
+    }
 }
 
 #[cfg(test)]

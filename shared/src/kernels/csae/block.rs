@@ -20,6 +20,8 @@ pub(super) struct Context<'a> {
     /// The products of all directions, `[n_features, n_features]`, or nothing where computing those
     /// of the active ones is cheaper.
     pub(super) gram: &'a [f32],
+    /// With such a table, the directions as columns.
+    pub(super) directions: &'a Packed,
     /// How long each unit's effect is: `[n_units]`, nothing without units.
     pub(super) lengths: &'a [f32],
 }
@@ -59,9 +61,9 @@ pub(super) struct Block {
     slopes: Vec<f32>,
     /// The slopes along each step's change: `[rows, steps, width]`.
     pulls: Vec<f32>,
-    /// What was left before each step: `[rows, steps, d_model]`.
+    /// What was left before each step: `[rows, steps, d_model]`. Without a table of products.
     before: Vec<f32>,
-    /// The directions weighted by `pulls`: `[rows, steps, d_model]`.
+    /// The directions weighted by `pulls`: `[rows, steps, d_model]`. Likewise.
     echoes: Vec<f32>,
     /// The sum of the squares of what is left.
     pub(super) squares: f64,
@@ -129,7 +131,7 @@ impl Block {
     fn encode(&mut self, context: &Context, rows: &[f32]) {
         let (model, parameters) = (context.model, context.model.parameters);
         let (d_model, n_features) = (parameters.d_model(), parameters.n_features());
-        self.resize(model, rows.len() / d_model);
+        self.resize(model, rows.len() / d_model, !context.gram.is_empty());
         self.centred.clear();
         for row in rows.chunks_exact(d_model) {
             let pairs = row.iter().zip(&parameters.decoder_bias);
@@ -141,7 +143,7 @@ impl Block {
         product(context.lanes, features, centred, context.encoder, bias, &mut self.groups);
     }
 
-    fn resize(&mut self, model: &Model, rows: usize) {
+    fn resize(&mut self, model: &Model, rows: usize, has_table: bool) {
         let (d_model, n_features) = (model.parameters.d_model(), model.parameters.n_features());
         let k = model.sparsity_k.min(n_features);
         (self.rows, self.d_model, self.steps) = (rows, d_model, model.refit_steps);
@@ -156,8 +158,9 @@ impl Block {
         self.residual.resize(rows * d_model, 0.0);
         self.slopes.resize(rows * self.width, 0.0);
         self.pulls.resize(rows * self.steps * self.width, 0.0);
-        self.before.resize(rows * self.steps * d_model, 0.0);
-        self.echoes.resize(rows * self.steps * d_model, 0.0);
+        let echoes = if has_table { 0 } else { rows * self.steps * d_model };
+        self.before.resize(echoes, 0.0);
+        self.echoes.resize(echoes, 0.0);
         self.gram.resize(self.width * self.width, 0.0);
         self.space.resize(2 * self.width, 0.0);
     }
@@ -215,6 +218,9 @@ impl Block {
         let pulls = &mut self.pulls[row * steps * width..][..steps * width];
         let refit = Refit { lanes, active: count, width, gram: &self.gram };
         refit.backward(self.pace, values, slopes, pulls, &mut self.space[..width]);
+        if !context.gram.is_empty() {
+            return;
+        }
         let centred = &self.centred[row * d_model..][..d_model];
         let tables = row * steps * d_model..(row + 1) * steps * d_model;
         let before = self.before[tables.clone()].chunks_exact_mut(d_model);
@@ -262,7 +268,8 @@ impl Block {
 pub(super) struct Firing<'a> {
     block: &'a Block,
     row: usize,
-    slot: usize,
+    /// Its place among the active features of the row.
+    pub(super) slot: usize,
 }
 
 impl<'a> Firing<'a> {
@@ -285,18 +292,27 @@ impl<'a> Firing<'a> {
         &self.block.centred[self.row * self.block.d_model..][..self.block.d_model]
     }
 
-    /// For each step of refitting: the slope along its change, the strength before it, what was left
-    /// before it, and the echo.
-    pub(super) fn steps(&self) -> impl Iterator<Item = (f32, f32, &'a [f32], &'a [f32])> {
-        let Block { steps, width, d_model, .. } = *self.block;
-        let (block, row, slot) = (self.block, self.row, self.slot);
-        (0..steps).map(move |step| {
-            let place = row * steps + step;
-            let value = block.values[(row * (steps + 1) + step) * width + slot];
-            let before = &block.before[place * d_model..][..d_model];
-            let echo = &block.echoes[place * d_model..][..d_model];
-            (block.pulls[place * width + slot], value, before, echo)
-        })
+    /// The features that are active on its row.
+    pub(super) fn active(&self) -> &'a [u32] {
+        &self.block.active[self.row * (self.block.width + 1)..][..self.block.counts[self.row]]
+    }
+
+    /// For each step of refitting: the strengths of all active features before it, and the slopes
+    /// along their changes.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
+        let Block { steps, width, .. } = *self.block;
+        let values = &self.block.values[self.row * (steps + 1) * width..];
+        let pulls = &self.block.pulls[self.row * steps * width..][..steps * width];
+        values.chunks_exact(width.max(1)).zip(pulls.chunks_exact(width.max(1)))
+    }
+
+    /// For each step of refitting, without a table of products: what was left before it, and the
+    /// echo.
+    pub(super) fn echoes(&self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
+        let Block { steps, d_model, .. } = *self.block;
+        let rows = self.row * steps * d_model..(self.row + 1) * steps * d_model;
+        let before = self.block.before[rows.clone()].chunks_exact(d_model);
+        before.zip(self.block.echoes[rows].chunks_exact(d_model))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use rayon::prelude::*;
 
-use super::block::{Block, Context};
+use super::block::{Block, Context, Firing};
+use super::crosstalk::Crosstalk;
 use super::lanes::Lanes;
 use super::{Model, Parameters};
 
 /// How many features one task gathers for. Fixed: the decoder's bias is summed task by task.
-const FEATURES: usize = 16;
+const FEATURES: usize = 12;
 
 /// By what a vector is multiplied to be the slope along a reconstruction.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +40,14 @@ pub(super) fn gather(
         .enumerate();
     let of_tasks: Vec<Vec<f32>> = tasks
         .map(|(task, (((encoder, decoder), bias), fired))| {
-            let mut gathering = Gathering::new(context.lanes, blocks, scales, d_model);
+            let mut gathering = Gathering::new(context, blocks, scales, fired.len());
             let rows = encoder.chunks_exact_mut(d_model).zip(decoder.chunks_exact_mut(d_model));
             for (place, (encoder, decoder)) in rows.enumerate() {
-                let feature = task * FEATURES + place;
-                fired[place] = gathering.gather(feature);
-                bias[place] = gathering.finish(parameters, feature, encoder, decoder);
+                fired[place] = gathering.gather(task * FEATURES + place, place);
+                bias[place] = gathering.finish(task * FEATURES + place, encoder, decoder);
+            }
+            if let Some(crosstalk) = gathering.crosstalk {
+                crosstalk.finish(decoder);
             }
             gathering.bias
         })
@@ -55,11 +58,13 @@ pub(super) fn gather(
 
 /// One feature's gradient as a sum that is still to be taken.
 struct Gathering<'a> {
-    lanes: Lanes,
+    context: &'a Context<'a>,
     blocks: &'a [Block],
     scales: Scales,
     to_decoder: (Vec<f32>, Vec<&'a [f32]>),
     to_encoder: (Vec<f32>, Vec<&'a [f32]>),
+    /// What the features of this task say to each other while they are refitted.
+    crosstalk: Option<Crosstalk<'a>>,
     /// The sum of the slopes along the feature's product with its direction.
     toward: f32,
     /// What the features so far add to the slope along the decoder's bias.
@@ -67,20 +72,22 @@ struct Gathering<'a> {
 }
 
 impl<'a> Gathering<'a> {
-    fn new(lanes: Lanes, blocks: &'a [Block], scales: Scales, d_model: usize) -> Self {
+    fn new(context: &'a Context, blocks: &'a [Block], scales: Scales, features: usize) -> Self {
         Self {
-            lanes,
+            context,
             blocks,
             scales,
             to_decoder: Default::default(),
             to_encoder: Default::default(),
+            crosstalk: (!context.gram.is_empty()).then(|| Crosstalk::new(context, features)),
             toward: 0.0,
-            bias: vec![0.0; d_model],
+            bias: vec![0.0; context.model.parameters.d_model()],
         }
     }
 
-    /// Collects the terms of a feature's gradient; gives whether it fired.
-    fn gather(&mut self, feature: usize) -> bool {
+    /// Collects the terms of the gradient of a feature, which is at this place among those of the
+    /// task; gives whether it fired.
+    fn gather(&mut self, feature: usize, place: usize) -> bool {
         self.toward = 0.0;
         for (times, vectors) in [&mut self.to_decoder, &mut self.to_encoder] {
             times.clear();
@@ -91,12 +98,8 @@ impl<'a> Gathering<'a> {
             for firing in block.firings(feature) {
                 fired |= firing.value() > 0.0;
                 self.decode(self.scales.residual * firing.value(), firing.residual());
-                for (pull, value, before, echo) in firing.steps() {
-                    self.toward += pull;
-                    self.decode(pull, before);
-                    self.decode(-value, echo);
-                }
                 self.encode(firing.slope(), firing.centred());
+                self.refit(place, &firing);
             }
             let Some(scale) = self.scales.revived else { continue };
             for (strength, along, left, row) in block.revival.of(feature) {
@@ -105,6 +108,21 @@ impl<'a> Gathering<'a> {
             }
         }
         fired
+    }
+
+    /// What refitting adds to the decoder's gradient.
+    fn refit(&mut self, place: usize, firing: &Firing<'a>) {
+        if let Some(crosstalk) = &mut self.crosstalk {
+            let pulls = crosstalk.add(place, firing);
+            self.toward += pulls;
+            self.decode(pulls, firing.centred());
+            return;
+        }
+        for ((values, pulls), (before, echo)) in firing.steps().zip(firing.echoes()) {
+            self.toward += pulls[firing.slot];
+            self.decode(pulls[firing.slot], before);
+            self.decode(-values[firing.slot], echo);
+        }
     }
 
     fn decode(&mut self, times: f32, vector: &'a [f32]) {
@@ -118,15 +136,11 @@ impl<'a> Gathering<'a> {
     }
 
     /// Takes the sums; gives the slope along the encoder's bias.
-    fn finish(
-        &mut self,
-        parameters: &Parameters,
-        feature: usize,
-        encoder: &mut [f32],
-        decoder: &mut [f32],
-    ) -> f32 {
-        self.lanes.weighted_sum(decoder, &self.to_decoder.0, &self.to_decoder.1);
-        self.lanes.weighted_sum(encoder, &self.to_encoder.0, &self.to_encoder.1);
+    fn finish(&mut self, feature: usize, encoder: &mut [f32], decoder: &mut [f32]) -> f32 {
+        let Context { lanes, model, .. } = self.context;
+        let parameters = model.parameters;
+        lanes.weighted_sum(decoder, &self.to_decoder.0, &self.to_decoder.1);
+        lanes.weighted_sum(encoder, &self.to_encoder.0, &self.to_encoder.1);
         let slope = self.to_encoder.0.iter().sum::<f32>();
         let d_model = self.bias.len();
         let encoder = &parameters.encoder[feature * d_model..][..d_model];

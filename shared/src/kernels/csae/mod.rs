@@ -7,6 +7,7 @@
 
 mod adam;
 mod block;
+mod crosstalk;
 mod gradients;
 mod lanes;
 mod product;

@@ -21,13 +21,30 @@ pub(super) struct Packed {
 impl Packed {
     /// Lays out the transpose of `matrix`, `[width, depth]`.
     pub(super) fn fill(&mut self, matrix: &[f32], depth: usize) {
-        let width = matrix.len() / depth;
-        self.depth = depth;
-        self.panels.resize(width.div_ceil(COLUMNS) * depth * COLUMNS, 0.0);
+        self.resize(depth, matrix.len() / depth);
         let panels = self.panels.par_chunks_exact_mut(depth * COLUMNS);
         panels.zip(matrix.par_chunks(depth * COLUMNS)).for_each(|(panel, rows)| {
             interleave(panel, rows, depth, COLUMNS);
         });
+    }
+
+    /// Lays out `matrix` itself, `[depth, width]`.
+    pub(super) fn fill_columns(&mut self, matrix: &[f32], width: usize) {
+        let depth = matrix.len() / width;
+        self.resize(depth, width);
+        let panels = self.panels.par_chunks_exact_mut(depth * COLUMNS).enumerate();
+        panels.for_each(|(number, panel)| {
+            let columns = number * COLUMNS..width.min((number + 1) * COLUMNS);
+            for (to, row) in panel.chunks_exact_mut(COLUMNS).zip(matrix.chunks_exact(width)) {
+                to[..columns.len()].copy_from_slice(&row[columns.clone()]);
+                to[columns.len()..].fill(0.0);
+            }
+        });
+    }
+
+    fn resize(&mut self, depth: usize, width: usize) {
+        self.depth = depth;
+        self.panels.resize(width.div_ceil(COLUMNS) * depth * COLUMNS, 0.0);
     }
 }
 
@@ -136,6 +153,7 @@ fn cell<S: Simd, const N: usize>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::transposed;
     use super::*;
 
     #[test]
@@ -150,6 +168,10 @@ mod tests {
             let mut packed = Packed::default();
             packed.fill(&numbers(2 * width * depth, 5), depth); // what lay there before
             packed.fill(&matrix, depth);
+            let mut columns = packed.clone();
+            columns.fill_columns(&numbers(2 * width * depth, 5), width);
+            columns.fill_columns(&transposed(&matrix, depth), width);
+            assert_eq!(columns.panels, packed.panels);
             let mut out = vec![f32::NAN; count * width];
 
             product(Lanes::new(), &mut out, &rows, &packed, &start, &mut vec![]);

@@ -4,33 +4,54 @@
 //! reach is found by halving; every test of a threshold is one pass over the row, many numbers at
 //! once.
 
+use pulp::{Simd, WithSimd};
+
 use super::lanes::Lanes;
 
 /// Reads the numbers above 0 as their bits, and everything else as 0. What is not a number stays
 /// one that is not: larger than all.
 pub(super) fn keys(lanes: Lanes, row: &[f32], keys: &mut [i32]) {
-    lanes.0.dispatch(
-        #[inline(always)]
-        || {
-            for (key, value) in keys.iter_mut().zip(row) {
-                let silent = if value.is_nan() { f32::NAN } else { 0.0 };
-                let rectified = if *value > 0.0 { *value } else { silent };
-                *key = rectified.to_bits() as i32;
-            }
-        },
-    );
+    lanes.0.dispatch(Keys { row, keys });
 }
 
 /// Puts the places of the `k` largest keys above 0 into `places`, in ascending order, the first of
 /// equals first; gives how many there are. `places` has room for one more than `k`.
 pub(super) fn strongest(lanes: Lanes, keys: &[i32], k: usize, places: &mut [u32]) -> usize {
-    lanes.0.dispatch(
-        #[inline(always)]
-        || {
-            let (least, ties) = threshold(keys, k);
-            collect(keys, least, ties, k, places)
-        },
-    )
+    lanes.0.dispatch(Strongest { keys, k, places })
+}
+
+struct Keys<'a> {
+    row: &'a [f32],
+    keys: &'a mut [i32],
+}
+
+impl WithSimd for Keys<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (key, value) in self.keys.iter_mut().zip(self.row) {
+            let silent = if value.is_nan() { f32::NAN } else { 0.0 };
+            let rectified = if *value > 0.0 { *value } else { silent };
+            *key = rectified.to_bits() as i32;
+        }
+    }
+}
+
+struct Strongest<'a> {
+    keys: &'a [i32],
+    k: usize,
+    places: &'a mut [u32],
+}
+
+impl WithSimd for Strongest<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        let (least, ties) = threshold(self.keys, self.k);
+        collect(self.keys, least, ties, self.k, self.places)
+    }
 }
 
 /// What a key must reach to be chosen, and whether only some of those that just reach it are.

@@ -37,6 +37,7 @@ pub struct Step {
 pub(super) struct Tables {
     encoder: Packed,
     decoder: Packed,
+    directions: Packed,
     gram: Vec<f32>,
     lengths: Vec<f32>,
 }
@@ -88,6 +89,7 @@ impl Tables {
         let of_rows = n_rows * model.sparsity_k * model.sparsity_k;
         if model.refit_steps > 0 && 2 * n_features * n_features <= of_rows {
             self.decoder.fill(&parameters.decoder, d_model);
+            self.directions.fill_columns(&parameters.decoder, d_model);
             self.gram.resize(n_features * n_features, 0.0);
             let out = self.gram.par_chunks_mut(ROWS * n_features);
             let rows = parameters.decoder.par_chunks(ROWS * d_model);
@@ -100,7 +102,7 @@ impl Tables {
             let effects = parameters.effects.chunks_exact(d_model);
             self.lengths.extend(effects.map(|effect| lanes.square(effect).sqrt() as f32));
         }
-        let (encoder, gram, lengths) = (&self.encoder, &self.gram[..], &self.lengths[..]);
-        Context { lanes, model, encoder, gram, lengths }
+        let Self { encoder, directions, gram, lengths, .. } = &*self;
+        Context { lanes, model, encoder, directions, gram, lengths }
     }
 }
