@@ -3,6 +3,7 @@
 pub mod adam;
 pub mod autoencoder;
 pub mod composition;
+mod learner;
 pub mod lm;
 pub mod rows;
 pub mod schedule;

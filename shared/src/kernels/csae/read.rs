@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::Model;
 use super::block::{Block, ROWS};
 use super::step::Tables;
+use super::{Model, Parameters, Speakers};
+use crate::weights::to_vec;
+use crate::{Csae, Limits};
 
 /// A list of numbers with strengths for each row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,8 +40,27 @@ impl RowLists {
     }
 }
 
-/// Reads rows, `[count, d_model]`, with a model.
-pub fn read(model: &Model, rows: &[f32]) -> Reading {
+/// What [`Csae::forward`] makes of rows, `[count, d_model]`; of a model without attention.
+pub fn read(model: &Csae, limits: Limits, rows: &[f32]) -> Reading {
+    let units = model.units.as_ref().filter(|_| limits.combination_size > 1);
+    let parts = units.map_or(vec![], |units| units.combinations());
+    let thresholds = units.map_or(vec![], |units| to_vec(units.threshold.val().without_autodiff()));
+    let speakers = units.map(|units| Speakers {
+        parts: &parts,
+        thresholds: &thresholds,
+        speaking: units.speaking,
+    });
+    let model = Model {
+        parameters: &Parameters::of(model),
+        units: speakers,
+        refit_steps: model.refit_steps,
+        sparsity_k: limits.sparsity_k,
+    };
+    read_by(&model, rows)
+}
+
+/// Reads rows with a model laid flat.
+pub(super) fn read_by(model: &Model, rows: &[f32]) -> Reading {
     let d_model = model.parameters.d_model();
     let mut tables = Tables::default();
     let context = tables.fill(model, rows.len() / d_model);
