@@ -57,7 +57,8 @@ pub struct Csae {
     pub attention: Option<Attention>,
     /// The second stream by units.
     pub units: Option<Units>,
-    refit_steps: usize,
+    /// How many steps of refitting the active features get.
+    pub refit_steps: usize,
 }
 
 /// What the autoencoder makes of a batch of activations.

@@ -10,7 +10,7 @@ use burn::module::Param;
 use burn::prelude::*;
 
 use crate::TopK;
-use crate::weights::param;
+use crate::weights::{param, to_vec};
 
 /// The largest number of parts.
 pub const MOST_PARTS: usize = 4;
@@ -42,7 +42,8 @@ pub struct Units {
     pub effects: Param<Tensor<2>>,
     /// Above which strength a unit speaks: `[n_units]`.
     pub threshold: Param<Tensor<1>>,
-    speaking: usize,
+    /// How many of them speak on a row at most.
+    pub speaking: usize,
 }
 
 /// What the units make of a batch.
@@ -84,6 +85,16 @@ impl Units {
             false => strengths,
         };
         UnitsOutput { contribution: strengths.clone().matmul(self.effects.val()), strengths }
+    }
+
+    /// The parts of each unit, in ascending order; none for a free unit.
+    pub fn combinations(&self) -> Vec<Vec<usize>> {
+        let [n_features, n_units] = self.parts.val().dims();
+        let parts = to_vec(self.parts.val().without_autodiff());
+        let has = |feature: usize, unit: usize| parts[feature * n_units + unit] > 0.5;
+        (0..n_units)
+            .map(|unit| (0..n_features).filter(|feature| has(*feature, unit)).collect())
+            .collect()
     }
 
     /// How strongly each unit speaks before the choice of the loudest: `[batch, n_units]`.
@@ -140,7 +151,6 @@ fn remove(vector: &mut [f64], axis: &[f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::to_vec;
 
     const FEATURES: usize = 5;
 

@@ -1,6 +1,8 @@
 //! Fast forms for the processor of what tensors express slowly. Each agrees with a plain tensor form,
 //! which stays the reference and serves every other device.
 
+#[cfg(all(feature = "flex", not(target_family = "wasm")))]
+pub mod csae;
 pub mod partners;
 
 use burn::prelude::Device;

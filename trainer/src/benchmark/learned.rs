@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 use burn::prelude::*;
 use shared::composition::units::MOST_PARTS;
+use shared::kernels::{self, on_processor};
 use shared::weights::{to_ints, to_vec};
 use shared::{Csae, CsaeConfig, Limits};
 
@@ -16,7 +17,7 @@ use crate::analysis::screening::sparse::SparseRows;
 use crate::plan::{AutoencoderTraining, Schedule};
 use crate::train::Unwatched;
 use crate::train::autoencoder::{self, AutoencoderTask};
-use crate::train::composition::{self, parts_of};
+use crate::train::composition;
 use crate::train::rows::RowSource;
 
 /// How many rows of the world are drawn at once.
@@ -190,6 +191,19 @@ pub struct Reading {
     spoken: Vec<usize>,
 }
 
+impl Reading {
+    fn fill(&mut self, read: kernels::csae::Reading) {
+        for code in read.codes.iter() {
+            self.codes.push(code.iter().copied());
+        }
+        for (unit, strength) in read.spoken.iter().flatten() {
+            self.energies[*unit as usize] += f64::from(*strength).powi(2);
+            self.spoken[*unit as usize] += 1;
+        }
+        self.reconstruction = read.reconstruction;
+    }
+}
+
 pub fn read(model: &Csae, limits: Limits, rows: Tensor<2>) -> Reading {
     let n_units = model.units.as_ref().map_or(0, |units| units.parts.val().dims()[1]);
     let mut reading = Reading {
@@ -198,6 +212,10 @@ pub fn read(model: &Csae, limits: Limits, rows: Tensor<2>) -> Reading {
         energies: vec![0.0; n_units],
         spoken: vec![0; n_units],
     };
+    if model.attention.is_none() && on_processor(&rows.device()) {
+        reading.fill(kernels::csae::read(model, limits, &to_vec(rows)));
+        return reading;
+    }
     for block in rows.split(BATCH, 0) {
         let output = model.forward(block, limits);
         let k = limits.sparsity_k;
@@ -222,7 +240,8 @@ fn combinations(model: &Csae, reading: &Reading) -> Vec<FoundCombination> {
     let Some(units) = &model.units else { return vec![] };
     let effects = to_vec(units.effects.val());
     let [_, d_model] = units.effects.val().dims();
-    let mut found: Vec<FoundCombination> = parts_of(units)
+    let mut found: Vec<FoundCombination> = units
+        .combinations()
         .into_iter()
         .enumerate()
         .filter(|(_, parts)| parts.len() > 1)

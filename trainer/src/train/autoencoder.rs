@@ -4,15 +4,12 @@
 //! try to explain what is left over, so that they come back to life.
 
 use anyhow::Result;
-use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::{Gradients, IndexingUpdateOp};
-use shared::csae::unit_rows;
 use shared::report::Metric;
-use shared::weights::{self, Weight, Weights, to_vec};
-use shared::{Csae, CsaeConfig, CsaeOutput, Limits, TopK};
+use shared::weights::{Weight, Weights, to_vec};
+use shared::{Csae, CsaeConfig, CsaeOutput, Limits, TopK, Units};
 
-use super::adam::{Adam, AdamConfig};
+use super::learner::{Learner, Lesson};
 use super::rows::RowSource;
 use super::{Clock, Misfit, Observer, Snapshot, check_finite, composition, dictionary, schedule};
 use crate::plan::{AutoencoderTraining, Schedule};
@@ -73,8 +70,9 @@ impl LossTerms {
         let auxk = dead.map(|dead| {
             let left = residual.without_autodiff();
             let [_, d_model] = left.dims();
-            let revived = TopK::select(output.features.clone() * dead.unsqueeze(), d_model / 2);
             let [n_features, _] = model.decoder.val().dims();
+            let features = output.features.clone() * dead.unsqueeze();
+            let revived = TopK::select(features, (d_model / 2).min(n_features));
             let explained = revived.into_dense(n_features).matmul(model.decoder.val());
             let variance = (left.clone() - left.clone().mean_dim(0)).square().mean();
             (left - explained).square().mean() / (variance + 1e-8) * auxk_weight
@@ -131,12 +129,12 @@ pub fn train(
     if state.step > resumed_at {
         observer.save(state.snapshot(seconds))?;
     }
-    Ok(TrainedAutoencoder { model: state.model.valid(), seconds, metrics: state.metrics })
+    let model = state.learner.model().valid();
+    Ok(TrainedAutoencoder { model, seconds, metrics: state.metrics })
 }
 
 struct State {
-    model: Csae,
-    adam: Adam,
+    learner: Learner,
     /// For how many rows each feature has been silent: `[n_features]`.
     silent: Tensor<1>,
     /// Whether a feature was dead when last looked.
@@ -150,9 +148,9 @@ struct State {
 
 impl State {
     fn start(task: &AutoencoderTask, device: &Device, resume: Option<Snapshot>) -> Result<Self> {
+        let model = task.config.init(task.seed, &device.clone().autodiff());
         let mut state = Self {
-            model: task.config.init(task.seed, &device.clone().autodiff()),
-            adam: Adam::new(AdamConfig::default()),
+            learner: Learner::new(model, device),
             silent: Tensor::zeros([task.config.n_features], device),
             any_dead: false,
             parts: vec![],
@@ -163,8 +161,7 @@ impl State {
         if let Some(snapshot) = resume {
             snapshot.check_step(task.training.steps)?;
             let stored = &snapshot.weights;
-            state.model = weights::load(state.model, &weights::part(stored, "model."))?;
-            state.adam.load(stored, snapshot.step, device)?;
+            state.learner.load(stored, snapshot.step, device)?;
             let silent = stored.get("silent").map(|weight| &weight.values[..]);
             let any_dead = stored.get("any_dead").and_then(|weight| weight.values.first());
             let (Some(silent), Some(any_dead)) = (silent, any_dead) else {
@@ -175,7 +172,7 @@ impl State {
             }
             state.silent = Tensor::from_floats(silent, device);
             state.any_dead = *any_dead > 0.0;
-            state.parts = state.model.units.as_ref().map_or(vec![], composition::parts_of);
+            state.parts = parts_of(&state.learner.model());
             state.step = snapshot.step;
             state.seconds = snapshot.seconds;
             state.metrics = snapshot.metrics;
@@ -185,25 +182,20 @@ impl State {
 
     /// One step on `rows`.
     fn learn(&mut self, task: &AutoencoderTask, rows: Tensor<2>, limits: Limits) -> LossTerms {
-        let output = self.model.forward(rows.clone(), limits);
-        let dead = self.any_dead.then(|| self.silent.clone().greater_scalar(dead_after(task)));
-        self.count_silent(&output.active);
-        let terms = LossTerms::of(
-            &self.model,
-            rows,
-            &output,
-            dead.map(|dead| dead.float()),
-            task.training.auxk_weight,
-        );
-        let mut gradients = terms.total().backward();
-        across(&self.model.decoder, &mut gradients);
+        let [batch, _] = rows.dims();
         let share = schedule::trapezoid(self.step, task.training.steps, task.training.warmup);
-        let rate = task.learning_rate * share;
-        let mut model = self.adam.step(rate, self.model.clone(), gradients);
-        model.decoder = model.decoder.map(|decoder| {
-            Tensor::from_inner(unit_rows(decoder.without_autodiff())).require_grad()
-        });
-        self.model = composition::make_orthogonal(model, &self.parts);
+        let dead = self.any_dead.then(|| self.silent.clone().greater_scalar(dead_after(task)));
+        let lesson = Lesson {
+            rows,
+            limits,
+            dead: dead.map(|dead| dead.float()),
+            auxk_weight: task.training.auxk_weight,
+            rate: task.learning_rate * share,
+            parts: &self.parts,
+        };
+        let (terms, fired) = self.learner.learn(lesson);
+        let longer = self.silent.clone() + batch as f32;
+        self.silent = longer.mask_fill(fired.greater_scalar(0.0), 0.0);
         self.step += 1;
         terms
     }
@@ -222,29 +214,16 @@ impl State {
             && due(completion.times, [completion.from, completion.until])
         {
             let sample = rows.sample(self.step, completion.rows);
-            let (model, replaced) = dictionary::complete(self.model.clone(), sample, limits, training);
-            self.model = model;
+            let model = self.learner.model();
+            self.learner.replace(dictionary::complete(model, sample, limits, training).0);
         }
-        if self.model.units.is_some() && due(training.times, [training.from, training.until]) {
+        if task.config.units.is_some() && due(training.times, [training.from, training.until]) {
             let sample = rows.sample(self.step, training.rows);
-            self.model = composition::recompose(self.model.clone(), sample, limits, training)?;
-            self.parts = self.model.units.as_ref().map_or(vec![], composition::parts_of);
-            self.adam.forget("units.effects");
+            let model = composition::recompose(self.learner.model(), sample, limits, training)?;
+            self.parts = parts_of(&model);
+            self.learner.recompose(model);
         }
         Ok(())
-    }
-
-    fn count_silent(&mut self, active: &TopK) {
-        let [batch, k] = active.values.dims();
-        let on = active.values.clone().without_autodiff().greater_scalar(0.0).float();
-        let fired = self.silent.zeros_like().scatter(
-            0,
-            active.indices.clone().reshape([batch * k]),
-            on.reshape([batch * k]),
-            IndexingUpdateOp::Add,
-        );
-        let longer = self.silent.clone() + batch as f32;
-        self.silent = longer.mask_fill(fired.greater_scalar(0.0), 0.0);
     }
 
     fn measure(&mut self, task: &AutoencoderTask, terms: &LossTerms, limits: Limits) -> Result<()> {
@@ -264,8 +243,7 @@ impl State {
 
     fn snapshot(&self, seconds: f64) -> Snapshot {
         let mut all = Weights::new();
-        weights::put(&mut all, "model.", weights::of(&self.model));
-        self.adam.save(&mut all);
+        self.learner.save(&mut all);
         let silent = to_vec(self.silent.clone());
         all.insert("silent".into(), Weight { shape: vec![silent.len()], values: silent });
         let any_dead = vec![f32::from(u8::from(self.any_dead))];
@@ -280,14 +258,8 @@ fn dead_after(task: &AutoencoderTask) -> f32 {
     DEAD_AFTER.min(rows / 2) as f32
 }
 
-/// Takes out of the decoder's gradient what would only change the lengths of directions.
-fn across(decoder: &Param<Tensor<2>>, gradients: &mut Gradients) {
-    let tensor = decoder.val();
-    if let Some(gradient) = tensor.grad(gradients) {
-        let direction = tensor.clone().without_autodiff();
-        let along = (gradient.clone() * direction.clone()).sum_dim(1);
-        tensor.grad_replace(gradients, gradient - direction * along);
-    }
+fn parts_of(model: &Csae) -> Vec<Vec<usize>> {
+    model.units.as_ref().map_or(vec![], Units::combinations)
 }
 
 #[cfg(test)]
@@ -297,7 +269,7 @@ mod tests {
     use crate::data::Rows;
     use crate::plan::{Profile, ProfileName};
     use crate::train::rows::RecordedRows;
-    use shared::{AttentionConfig, random};
+    use shared::{AttentionConfig, UnitsConfig, random, weights};
 
     fn rows() -> Rows {
         let values = random::normal(&mut random::stream(3, "rows"), 700 * 8, 1.0);
@@ -327,15 +299,24 @@ mod tests {
 
     #[test]
     fn a_resumed_training_ends_with_the_same_bits() {
-        let (rows, config, training) = (rows(), config(), training(120));
+        let units = UnitsConfig::new().with_n_units(8);
+        let by_kernel = CsaeConfig { attention: None, units: Some(units), ..config() };
+        for config in [config(), by_kernel.with_refit_steps(2)] {
+            assert_resumes(&config);
+        }
+    }
+
+    fn assert_resumes(config: &CsaeConfig) {
+        let (rows, training) = (rows(), training(120));
         let device = Device::flex();
-        let task = task(&config, &training);
+        let task = task(config, &training);
         let mut source = RecordedRows::new(&rows, training.batch_size, 1, &device);
         let straight = train(&task, &mut source, None, &mut Unwatched).unwrap();
 
         let mut state = State::start(&task, &source.device(), None).unwrap();
         for step in 0..60 {
             let terms = state.learn(&task, source.batch(step), config.limits());
+            state.compose(&task, &mut source, config.limits()).unwrap();
             if state.step.is_multiple_of(BETWEEN_METRICS) {
                 state.measure(&task, &terms, config.limits()).unwrap();
             }

@@ -6,6 +6,7 @@
 
 use anyhow::Result;
 use burn::prelude::*;
+use rayon::prelude::*;
 use shared::composition::units::remove_span;
 use shared::weights::{param, to_ints, to_vec};
 use shared::{Csae, Limits, TopK, Units};
@@ -108,33 +109,33 @@ fn with_parts(mut units: Units, screening: &Screening) -> Units {
     units
 }
 
-/// The parts of each unit, in ascending order; none for a free unit.
-pub fn parts_of(units: &Units) -> Vec<Vec<usize>> {
-    let [n_features, n_units] = units.parts.val().dims();
-    let parts = to_vec(units.parts.val().without_autodiff());
-    let has = |feature: usize, unit: usize| parts[feature * n_units + unit] > 0.5;
-    (0..n_units)
-        .map(|unit| (0..n_features).filter(|feature| has(*feature, unit)).collect())
-        .collect()
-}
-
 /// Takes out of each unit's effect what its parts can say themselves.
 pub fn make_orthogonal(mut model: Csae, parts: &[Vec<usize>]) -> Csae {
     let Some(mut units) = model.units.clone() else { return model };
     let [_, d_model] = model.decoder.val().dims();
     let directions = to_vec(model.decoder.val().without_autodiff());
-    let direction = |feature: usize| &directions[feature * d_model..][..d_model];
     let mut effects = to_vec(units.effects.val().without_autodiff());
-    for (effect, parts) in effects.chunks_exact_mut(d_model).zip(parts) {
-        let span: Vec<&[f32]> = parts.iter().map(|part| direction(*part)).collect();
-        remove_span(effect, &span);
-    }
+    clear_effects(&mut effects, &directions, d_model, parts);
     units.effects = units.effects.map(|old| {
         let data = TensorData::new(effects, old.dims());
         Tensor::from_data(data, &old.device()).require_grad()
     });
     model.units = Some(units);
     model
+}
+
+/// The same for effects, `[n_units, d_model]`, and directions, `[n_features, d_model]`, laid flat.
+pub fn clear_effects(
+    effects: &mut [f32],
+    directions: &[f32],
+    d_model: usize,
+    parts: &[Vec<usize>],
+) {
+    let direction = |feature: &usize| &directions[feature * d_model..][..d_model];
+    effects.par_chunks_exact_mut(d_model).zip(parts).for_each(|(effect, parts)| {
+        let span: Vec<&[f32]> = parts.iter().map(direction).collect();
+        remove_span(effect, &span);
+    });
 }
 
 #[cfg(test)]

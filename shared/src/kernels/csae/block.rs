@@ -1,0 +1,397 @@
+//! A block of rows: their codes, what these leave over, and how the loss changes with them.
+
+use super::lanes::Lanes;
+use super::product::{Packed, product};
+use super::refit::Refit;
+use super::revive::Revival;
+use super::select::{keys, strongest};
+use super::units::Assembly;
+use super::{Model, Parameters};
+
+/// How many rows a block has at most. Fixed: sums go from block to block.
+pub(super) const ROWS: usize = 64;
+
+/// What all blocks read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub(super) lanes: Lanes,
+    pub(super) model: &'a Model<'a>,
+    pub(super) encoder: &'a Packed,
+    /// The products of all directions, `[n_features, n_features]`, or nothing where computing those
+    /// of the active ones is cheaper.
+    pub(super) gram: &'a [f32],
+    /// With such a table, the directions as columns.
+    pub(super) directions: &'a Packed,
+    /// How long each unit's effect is: `[n_units]`, nothing without units.
+    pub(super) lengths: &'a [f32],
+}
+
+/// Which entries belong to each number below some limit, in their order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sorted {
+    starts: Vec<u32>,
+    entries: Vec<u32>,
+}
+
+/// The rows of a block, with room for `k` active features in each. Tables are laid out row by row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Block {
+    pub(super) rows: usize,
+    d_model: usize,
+    steps: usize,
+    /// How many strengths a row has room for: `k`, rounded up to whole registers.
+    width: usize,
+    /// Rows less the decoder's bias: `[rows, d_model]`.
+    centred: Vec<f32>,
+    /// `[rows, n_features]`, before what is below 0 is cut off.
+    features: Vec<f32>,
+    /// One row's features as bits.
+    keys: Vec<i32>,
+    /// `[rows, width + 1]`.
+    active: Vec<u32>,
+    /// How many features are active: `[rows]`.
+    counts: Vec<usize>,
+    /// Their strengths after each step of refitting: `[rows, steps + 1, width]`.
+    values: Vec<f32>,
+    /// Who speaks, with what strength: `[rows]`.
+    pub(super) spoken: Vec<Vec<(u32, f32)>>,
+    /// What is left of the rows: `[rows, d_model]`.
+    pub(super) residual: Vec<f32>,
+    /// The slopes along what the encoder says: `[rows, width]`.
+    slopes: Vec<f32>,
+    /// The slopes along each step's change: `[rows, steps, width]`.
+    pulls: Vec<f32>,
+    /// What was left before each step: `[rows, steps, d_model]`. Without a table of products.
+    before: Vec<f32>,
+    /// The directions weighted by `pulls`: `[rows, steps, d_model]`. Likewise.
+    echoes: Vec<f32>,
+    /// The sum of the squares of what is left.
+    pub(super) squares: f64,
+    pub(super) revival: Revival,
+    by_feature: Sorted,
+    by_unit: Sorted,
+    gram: Vec<f32>,
+    pace: f32,
+    space: Vec<f32>,
+    groups: Vec<f32>,
+    assembly: Assembly,
+}
+
+impl Block {
+    /// Codes these rows.
+    pub(super) fn read(&mut self, context: &Context, rows: &[f32]) {
+        self.encode(context, rows);
+        for row in 0..self.rows {
+            self.code(context, row);
+        }
+    }
+
+    /// Codes these rows and finds the slopes of the loss, whose slope along a residual is `scale`
+    /// times the residual.
+    pub(super) fn learn(
+        &mut self,
+        context: &Context,
+        rows: &[f32],
+        scale: f32,
+        dead: Option<&[bool]>,
+    ) {
+        self.encode(context, rows);
+        let parameters = context.model.parameters;
+        self.revival.begin(self.rows, self.d_model, dead);
+        for row in 0..self.rows {
+            let directions = self.code(context, row);
+            if let Some(dead) = dead {
+                let residual = &self.residual[row * self.d_model..][..self.d_model];
+                self.revival.revive(context.lanes, parameters, dead, &self.keys, residual);
+            }
+            self.descend(context, row, scale, &directions);
+        }
+        self.sort(parameters.n_features(), context.lengths.len());
+        if dead.is_some() {
+            self.revival.sort(parameters.n_features());
+        }
+    }
+
+    /// Makes [`Self::firings`] and [`Self::spoken_by`] ready.
+    fn sort(&mut self, n_features: usize, n_units: usize) {
+        let Self { rows, width, active, counts, spoken, by_feature, by_unit, .. } = self;
+        let (rows, width) = (*rows, *width);
+        let in_row = |row: usize| {
+            let active = &active[row * (width + 1)..][..counts[row]];
+            active.iter().enumerate().map(move |(slot, feature)| (*feature, row * width + slot))
+        };
+        by_feature.sort(n_features, (0..rows).flat_map(in_row));
+        let in_row = |row: usize| {
+            let said = spoken[row].iter().enumerate();
+            said.map(move |(slot, (unit, _))| (*unit, row << 16 | slot))
+        };
+        by_unit.sort(n_units, (0..rows).flat_map(in_row));
+    }
+
+    fn encode(&mut self, context: &Context, rows: &[f32]) {
+        let (model, parameters) = (context.model, context.model.parameters);
+        let (d_model, n_features) = (parameters.d_model(), parameters.n_features());
+        self.resize(model, rows.len() / d_model, !context.gram.is_empty());
+        self.centred.clear();
+        for row in rows.chunks_exact(d_model) {
+            let pairs = row.iter().zip(&parameters.decoder_bias);
+            self.centred.extend(pairs.map(|(value, bias)| value - bias));
+        }
+        self.features.resize(self.rows * n_features, 0.0);
+        let bias = &parameters.encoder_bias;
+        let (features, centred) = (&mut self.features, &self.centred);
+        product(context.lanes, features, centred, context.encoder, bias, &mut self.groups);
+    }
+
+    fn resize(&mut self, model: &Model, rows: usize, has_table: bool) {
+        let (d_model, n_features) = (model.parameters.d_model(), model.parameters.n_features());
+        let k = model.sparsity_k.min(n_features);
+        (self.rows, self.d_model, self.steps) = (rows, d_model, model.refit_steps);
+        self.width = k.next_multiple_of(8);
+        self.keys.resize(n_features, 0);
+        self.assembly.resize(n_features);
+        self.active.resize(rows * (self.width + 1), 0);
+        self.counts.resize(rows, 0);
+        self.values.resize(rows * (self.steps + 1) * self.width, 0.0);
+        self.spoken.resize(rows, vec![]);
+        self.squares = 0.0;
+        self.residual.resize(rows * d_model, 0.0);
+        self.slopes.resize(rows * self.width, 0.0);
+        self.pulls.resize(rows * self.steps * self.width, 0.0);
+        let echoes = if has_table { 0 } else { rows * self.steps * d_model };
+        self.before.resize(echoes, 0.0);
+        self.echoes.resize(echoes, 0.0);
+        self.gram.resize(self.width * self.width, 0.0);
+        self.space.resize(2 * self.width, 0.0);
+    }
+
+    /// Codes one row; gives the directions of its active features.
+    fn code<'a>(&mut self, context: &Context<'a>, row: usize) -> Vec<&'a [f32]> {
+        let (lanes, model) = (context.lanes, context.model);
+        let (parameters, n_features) = (model.parameters, model.parameters.n_features());
+        let features = &self.features[row * n_features..][..n_features];
+        keys(lanes, features, &mut self.keys);
+        let active = &mut self.active[row * (self.width + 1)..][..self.width + 1];
+        let count = strongest(lanes, &self.keys, model.sparsity_k.min(n_features), active);
+        let active = &active[..count];
+        self.counts[row] = count;
+        let first = row * (self.steps + 1) * self.width;
+        let values = &mut self.values[first..][..(self.steps + 1) * self.width];
+        for (value, feature) in values.iter_mut().zip(active) {
+            *value = f32::from_bits(self.keys[*feature as usize] as u32);
+        }
+        let directions: Vec<&[f32]> =
+            active.iter().map(|feature| parameters.direction(*feature)).collect();
+        let centred = &self.centred[row * self.d_model..][..self.d_model];
+        if self.steps > 0 {
+            fill_gram(context, active, &directions, &mut self.gram, self.width);
+            let (toward, space) = self.space.split_at_mut(self.width);
+            lanes.dots(toward, centred, &directions);
+            let (gram, width) = (&self.gram[..], self.width);
+            let refit = Refit { lanes, active: count, width, gram };
+            self.pace = refit.pace();
+            refit.forward(self.pace, toward, values, space);
+        }
+        let last = &values[self.steps * self.width..][..count];
+        let spoken = &mut self.spoken[row];
+        spoken.clear();
+        if let Some(speakers) = &model.units {
+            self.assembly.listen((speakers, context.lengths), (active, last), spoken);
+        }
+        let residual = &mut self.residual[row * self.d_model..][..self.d_model];
+        leave_over(lanes, parameters, residual, centred, (last, &directions), spoken);
+        self.squares += lanes.square(residual);
+        directions
+    }
+
+    /// Finds the slopes of one row, which was coded just before.
+    fn descend(&mut self, context: &Context, row: usize, scale: f32, directions: &[&[f32]]) {
+        let (lanes, d_model, width, steps) = (context.lanes, self.d_model, self.width, self.steps);
+        let count = directions.len();
+        let slopes = &mut self.slopes[row * width..][..count];
+        lanes.dots(slopes, &self.residual[row * d_model..][..d_model], directions);
+        slopes.iter_mut().for_each(|slope| *slope *= scale);
+        if steps == 0 {
+            return;
+        }
+        let values = &self.values[row * (steps + 1) * width..][..(steps + 1) * width];
+        let pulls = &mut self.pulls[row * steps * width..][..steps * width];
+        let refit = Refit { lanes, active: count, width, gram: &self.gram };
+        refit.backward(self.pace, values, slopes, pulls, &mut self.space[..width]);
+        if !context.gram.is_empty() {
+            return;
+        }
+        let centred = &self.centred[row * d_model..][..d_model];
+        let tables = row * steps * d_model..(row + 1) * steps * d_model;
+        let before = self.before[tables.clone()].chunks_exact_mut(d_model);
+        for (before, values) in before.zip(values.chunks_exact(width)) {
+            leave_over_of_code(lanes, before, centred, &values[..count], directions);
+        }
+        let echoes = self.echoes[tables].chunks_exact_mut(d_model);
+        for (echo, pull) in echoes.zip(pulls.chunks_exact(width)) {
+            lanes.weighted_sum(echo, &pull[..count], directions);
+        }
+    }
+
+    /// A row less the decoder's bias.
+    pub(super) fn centred(&self, row: usize) -> &[f32] {
+        &self.centred[row * self.d_model..][..self.d_model]
+    }
+
+    /// The active features of a row and their strengths.
+    pub(super) fn code_of(&self, row: usize) -> impl Iterator<Item = (u32, f32)> {
+        let active = &self.active[row * (self.width + 1)..][..self.counts[row]];
+        let values = &self.values[(row * (self.steps + 1) + self.steps) * self.width..];
+        active.iter().copied().zip(values.iter().copied())
+    }
+
+    /// Where a feature is active: every row of the block on which it is.
+    pub(super) fn firings(&self, feature: usize) -> impl Iterator<Item = Firing<'_>> {
+        let width = self.width;
+        self.by_feature.of(feature).iter().map(move |place| {
+            let (row, slot) = (*place as usize / width, *place as usize % width);
+            Firing { block: self, row, slot }
+        })
+    }
+
+    /// Where a unit speaks: how loudly, and what is left of that row.
+    pub(super) fn spoken_by(&self, unit: usize) -> impl Iterator<Item = (f32, &[f32])> {
+        self.by_unit.of(unit).iter().map(|place| {
+            let (row, slot) = (*place as usize >> 16, *place as usize & 0xffff);
+            (self.spoken[row][slot].1, &self.residual[row * self.d_model..][..self.d_model])
+        })
+    }
+}
+
+/// An active feature on a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Firing<'a> {
+    block: &'a Block,
+    row: usize,
+    /// Its place among the active features of the row.
+    pub(super) slot: usize,
+}
+
+impl<'a> Firing<'a> {
+    /// Its strength in the end.
+    pub(super) fn value(&self) -> f32 {
+        let Block { steps, width, .. } = self.block;
+        self.block.values[(self.row * (steps + 1) + steps) * width + self.slot]
+    }
+
+    /// The slope along what the encoder says.
+    pub(super) fn slope(&self) -> f32 {
+        self.block.slopes[self.row * self.block.width + self.slot]
+    }
+
+    pub(super) fn residual(&self) -> &'a [f32] {
+        &self.block.residual[self.row * self.block.d_model..][..self.block.d_model]
+    }
+
+    pub(super) fn centred(&self) -> &'a [f32] {
+        &self.block.centred[self.row * self.block.d_model..][..self.block.d_model]
+    }
+
+    /// The features that are active on its row.
+    pub(super) fn active(&self) -> &'a [u32] {
+        &self.block.active[self.row * (self.block.width + 1)..][..self.block.counts[self.row]]
+    }
+
+    /// For each step of refitting: the strengths of all active features before it, and the slopes
+    /// along their changes.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
+        let Block { steps, width, .. } = *self.block;
+        let values = &self.block.values[self.row * (steps + 1) * width..];
+        let pulls = &self.block.pulls[self.row * steps * width..][..steps * width];
+        values.chunks_exact(width.max(1)).zip(pulls.chunks_exact(width.max(1)))
+    }
+
+    /// For each step of refitting, without a table of products: what was left before it, and the
+    /// echo.
+    pub(super) fn echoes(&self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
+        let Block { steps, d_model, .. } = *self.block;
+        let rows = self.row * steps * d_model..(self.row + 1) * steps * d_model;
+        let before = self.block.before[rows.clone()].chunks_exact(d_model);
+        before.zip(self.block.echoes[rows].chunks_exact(d_model))
+    }
+}
+
+impl Sorted {
+    /// Sorts pairs of a number below `limit` and an entry by their number.
+    pub(super) fn sort(&mut self, limit: usize, pairs: impl Iterator<Item = (u32, usize)> + Clone) {
+        self.starts.clear();
+        self.starts.resize(limit + 2, 0);
+        let mut count = 0;
+        for (number, _) in pairs.clone() {
+            self.starts[number as usize + 2] += 1;
+            count += 1;
+        }
+        for place in 2..limit + 2 {
+            self.starts[place] += self.starts[place - 1];
+        }
+        self.entries.resize(count, 0);
+        for (number, entry) in pairs {
+            let next = &mut self.starts[number as usize + 1];
+            self.entries[*next as usize] = entry as u32;
+            *next += 1;
+        }
+    }
+
+    pub(super) fn of(&self, number: usize) -> &[u32] {
+        &self.entries[self.starts[number] as usize..self.starts[number + 1] as usize]
+    }
+}
+
+/// The products of the active directions, `[active, width]`, 0 beside them.
+fn fill_gram(
+    context: &Context,
+    active: &[u32],
+    directions: &[&[f32]],
+    gram: &mut [f32],
+    width: usize,
+) {
+    let n_features = context.model.parameters.n_features();
+    for (one, row) in gram.chunks_exact_mut(width).take(active.len()).enumerate() {
+        match context.gram.is_empty() {
+            true => context.lanes.dots(&mut row[..active.len()], directions[one], directions),
+            false => {
+                let table = &context.gram[active[one] as usize * n_features..][..n_features];
+                for (value, other) in row.iter_mut().zip(active) {
+                    *value = table[*other as usize];
+                }
+            }
+        }
+        row[active.len()..].fill(0.0);
+    }
+}
+
+/// What the code leaves of a row.
+fn leave_over_of_code(
+    lanes: Lanes,
+    left: &mut [f32],
+    centred: &[f32],
+    values: &[f32],
+    directions: &[&[f32]],
+) {
+    lanes.weighted_sum(left, values, directions);
+    left.iter_mut().zip(centred).for_each(|(left, centred)| *left = centred - *left);
+}
+
+/// What the code and the units leave of a row.
+fn leave_over(
+    lanes: Lanes,
+    parameters: &Parameters,
+    residual: &mut [f32],
+    centred: &[f32],
+    (values, directions): (&[f32], &[&[f32]]),
+    spoken: &[(u32, f32)],
+) {
+    if spoken.is_empty() {
+        return leave_over_of_code(lanes, residual, centred, values, directions);
+    }
+    let mut all = directions.to_vec();
+    all.extend(spoken.iter().map(|(unit, _)| parameters.effect(*unit)));
+    let mut values = values.to_vec();
+    values.extend(spoken.iter().map(|(_, strength)| strength));
+    leave_over_of_code(lanes, residual, centred, &values, &all);
+}

@@ -1,0 +1,189 @@
+//! Every feature gathers its gradient from the rows on which it is active, in their order.
+
+use rayon::prelude::*;
+
+use super::block::{Block, Context, Firing};
+use super::crosstalk::Crosstalk;
+use super::lanes::Lanes;
+use super::{Model, Parameters};
+
+/// How many features one task gathers for. Fixed: the decoder's bias is summed task by task.
+const FEATURES: usize = 12;
+
+/// By what a vector is multiplied to be the slope along a reconstruction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scales {
+    /// What is left of the rows.
+    pub(super) residual: f32,
+    /// What the revived features leave of it.
+    pub(super) revived: Option<f32>,
+}
+
+/// Gathers the gradient of all parameters, and which features fired.
+pub(super) fn gather(
+    context: &Context,
+    blocks: &[Block],
+    scales: Scales,
+    gradients: &mut Parameters,
+    fired: &mut Vec<bool>,
+) {
+    let parameters = context.model.parameters;
+    resize(gradients, parameters);
+    fired.resize(parameters.n_features(), false);
+    let d_model = parameters.d_model();
+    let tasks = gradients
+        .encoder
+        .par_chunks_mut(FEATURES * d_model)
+        .zip(gradients.decoder.par_chunks_mut(FEATURES * d_model))
+        .zip(gradients.encoder_bias.par_chunks_mut(FEATURES))
+        .zip(fired.par_chunks_mut(FEATURES))
+        .enumerate();
+    let of_tasks: Vec<Vec<f32>> = tasks
+        .map(|(task, (((encoder, decoder), bias), fired))| {
+            let mut gathering = Gathering::new(context, blocks, scales, fired.len());
+            let rows = encoder.chunks_exact_mut(d_model).zip(decoder.chunks_exact_mut(d_model));
+            for (place, (encoder, decoder)) in rows.enumerate() {
+                fired[place] = gathering.gather(task * FEATURES + place, place);
+                bias[place] = gathering.finish(task * FEATURES + place, encoder, decoder);
+            }
+            if let Some(crosstalk) = gathering.crosstalk {
+                crosstalk.finish(decoder);
+            }
+            gathering.bias
+        })
+        .collect();
+    decoder_bias(&mut gradients.decoder_bias, blocks, &of_tasks, scales.residual);
+    effects(context.model, blocks, scales.residual, &mut gradients.effects, context.lanes);
+}
+
+/// One feature's gradient as a sum that is still to be taken.
+struct Gathering<'a> {
+    context: &'a Context<'a>,
+    blocks: &'a [Block],
+    scales: Scales,
+    to_decoder: (Vec<f32>, Vec<&'a [f32]>),
+    to_encoder: (Vec<f32>, Vec<&'a [f32]>),
+    /// What the features of this task say to each other while they are refitted.
+    crosstalk: Option<Crosstalk<'a>>,
+    /// The sum of the slopes along the feature's product with its direction.
+    toward: f32,
+    /// What the features so far add to the slope along the decoder's bias.
+    bias: Vec<f32>,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(context: &'a Context, blocks: &'a [Block], scales: Scales, features: usize) -> Self {
+        Self {
+            context,
+            blocks,
+            scales,
+            to_decoder: Default::default(),
+            to_encoder: Default::default(),
+            crosstalk: (!context.gram.is_empty()).then(|| Crosstalk::new(context, features)),
+            toward: 0.0,
+            bias: vec![0.0; context.model.parameters.d_model()],
+        }
+    }
+
+    /// Collects the terms of the gradient of a feature, which is at this place among those of the
+    /// task; gives whether it fired.
+    fn gather(&mut self, feature: usize, place: usize) -> bool {
+        self.toward = 0.0;
+        for (times, vectors) in [&mut self.to_decoder, &mut self.to_encoder] {
+            times.clear();
+            vectors.clear();
+        }
+        let mut fired = false;
+        for block in self.blocks {
+            for firing in block.firings(feature) {
+                fired |= firing.value() > 0.0;
+                self.decode(self.scales.residual * firing.value(), firing.residual());
+                self.encode(firing.slope(), firing.centred());
+                self.refit(place, &firing);
+            }
+            let Some(scale) = self.scales.revived else { continue };
+            for (strength, along, left, row) in block.revival.of(feature) {
+                self.decode(scale * strength, left);
+                self.encode(scale * along, block.centred(row));
+            }
+        }
+        fired
+    }
+
+    /// What refitting adds to the decoder's gradient.
+    fn refit(&mut self, place: usize, firing: &Firing<'a>) {
+        if let Some(crosstalk) = &mut self.crosstalk {
+            let pulls = crosstalk.add(place, firing);
+            self.toward += pulls;
+            self.decode(pulls, firing.centred());
+            return;
+        }
+        for ((values, pulls), (before, echo)) in firing.steps().zip(firing.echoes()) {
+            self.toward += pulls[firing.slot];
+            self.decode(pulls[firing.slot], before);
+            self.decode(-values[firing.slot], echo);
+        }
+    }
+
+    fn decode(&mut self, times: f32, vector: &'a [f32]) {
+        self.to_decoder.0.push(times);
+        self.to_decoder.1.push(vector);
+    }
+
+    fn encode(&mut self, times: f32, vector: &'a [f32]) {
+        self.to_encoder.0.push(times);
+        self.to_encoder.1.push(vector);
+    }
+
+    /// Takes the sums; gives the slope along the encoder's bias.
+    fn finish(&mut self, feature: usize, encoder: &mut [f32], decoder: &mut [f32]) -> f32 {
+        let Context { lanes, model, .. } = self.context;
+        let parameters = model.parameters;
+        lanes.weighted_sum(decoder, &self.to_decoder.0, &self.to_decoder.1);
+        lanes.weighted_sum(encoder, &self.to_encoder.0, &self.to_encoder.1);
+        let slope = self.to_encoder.0.iter().sum::<f32>();
+        let d_model = self.bias.len();
+        let encoder = &parameters.encoder[feature * d_model..][..d_model];
+        let direction = parameters.direction(feature as u32);
+        for (bias, (encoder, direction)) in self.bias.iter_mut().zip(encoder.iter().zip(direction))
+        {
+            *bias -= slope * encoder + self.toward * direction;
+        }
+        slope
+    }
+}
+
+/// The decoder's bias is added to every reconstruction and taken from every row.
+fn decoder_bias(gradient: &mut [f32], blocks: &[Block], of_tasks: &[Vec<f32>], scale: f32) {
+    gradient.fill(0.0);
+    for block in blocks {
+        for residual in block.residual.chunks_exact(gradient.len()) {
+            gradient.iter_mut().zip(residual).for_each(|(sum, value)| *sum += value);
+        }
+    }
+    gradient.iter_mut().for_each(|sum| *sum *= scale);
+    for of_task in of_tasks {
+        gradient.iter_mut().zip(of_task).for_each(|(sum, value)| *sum += value);
+    }
+}
+
+fn effects(model: &Model, blocks: &[Block], scale: f32, gradient: &mut [f32], lanes: Lanes) {
+    if model.units.is_none() {
+        return gradient.fill(0.0);
+    }
+    let d_model = model.parameters.d_model();
+    gradient.par_chunks_exact_mut(d_model).enumerate().for_each(|(unit, gradient)| {
+        let said = blocks.iter().flat_map(|block| block.spoken_by(unit));
+        let (times, residuals): (Vec<f32>, Vec<&[f32]>) =
+            said.map(|(strength, residual)| (scale * strength, residual)).unzip();
+        lanes.weighted_sum(gradient, &times, &residuals);
+    });
+}
+
+fn resize(gradients: &mut Parameters, parameters: &Parameters) {
+    gradients.encoder.resize(parameters.encoder.len(), 0.0);
+    gradients.encoder_bias.resize(parameters.encoder_bias.len(), 0.0);
+    gradients.decoder.resize(parameters.decoder.len(), 0.0);
+    gradients.decoder_bias.resize(parameters.decoder_bias.len(), 0.0);
+    gradients.effects.resize(parameters.effects.len(), 0.0);
+}

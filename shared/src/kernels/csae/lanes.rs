@@ -1,0 +1,154 @@
+//! Sums over long vectors, as wide as the processor computes them.
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// The widest instructions that this processor has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lanes(pub(super) Arch);
+
+impl Lanes {
+    /// Looks at the processor.
+    pub(super) fn new() -> Self {
+        Self(Arch::new())
+    }
+
+    /// `out = sum_i coefficients[i] vectors[i]`; each vector is at least as long as `out`.
+    pub(super) fn weighted_sum(self, out: &mut [f32], coefficients: &[f32], vectors: &[&[f32]]) {
+        self.0.dispatch(WeightedSum { out, coefficients, vectors });
+    }
+
+    /// `out[i] = vectors[i] . vector`.
+    pub(super) fn dots(self, out: &mut [f32], vector: &[f32], vectors: &[&[f32]]) {
+        self.0.dispatch(Dots { out, vector, vectors });
+    }
+
+    /// The square of a vector's length.
+    pub(super) fn square(self, vector: &[f32]) -> f64 {
+        let mut square = [0.0];
+        self.dots(&mut square, vector, &[vector]);
+        f64::from(square[0])
+    }
+}
+
+struct WeightedSum<'a> {
+    out: &'a mut [f32],
+    coefficients: &'a [f32],
+    vectors: &'a [&'a [f32]],
+}
+
+impl WithSimd for WeightedSum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { out, coefficients, vectors } = self;
+        let mut from = 0;
+        while out.len() - from >= 8 * S::F32_LANES {
+            tile::<S, 8>(simd, out, from, coefficients, vectors);
+            from += 8 * S::F32_LANES;
+        }
+        if out.len() - from >= 4 * S::F32_LANES {
+            tile::<S, 4>(simd, out, from, coefficients, vectors);
+            from += 4 * S::F32_LANES;
+        }
+        while out.len() - from >= S::F32_LANES {
+            tile::<S, 1>(simd, out, from, coefficients, vectors);
+            from += S::F32_LANES;
+        }
+        for (place, out) in out.iter_mut().enumerate().skip(from) {
+            *out =
+                coefficients.iter().zip(vectors).map(|(times, vector)| times * vector[place]).sum();
+        }
+    }
+}
+
+/// `N` registers of the sum, from the place `from` on: they stay where they are until all is added.
+#[inline(always)]
+fn tile<S: Simd, const N: usize>(
+    simd: S,
+    out: &mut [f32],
+    from: usize,
+    coefficients: &[f32],
+    vectors: &[&[f32]],
+) {
+    let mut sums = [simd.splat_f32s(0.0); N];
+    for (times, vector) in coefficients.iter().zip(vectors) {
+        let times = simd.splat_f32s(*times);
+        let (vector, _) = S::as_simd_f32s(&vector[from..from + N * S::F32_LANES]);
+        for (sum, vector) in sums.iter_mut().zip(vector) {
+            *sum = simd.mul_add_e_f32s(times, *vector, *sum);
+        }
+    }
+    let (out, _) = S::as_mut_simd_f32s(&mut out[from..from + N * S::F32_LANES]);
+    out.copy_from_slice(&sums);
+}
+
+struct Dots<'a> {
+    out: &'a mut [f32],
+    vector: &'a [f32],
+    vectors: &'a [&'a [f32]],
+}
+
+impl WithSimd for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (out, other) in self.out.iter_mut().zip(self.vectors) {
+            *out = dot(simd, self.vector, other);
+        }
+    }
+}
+
+#[inline(always)]
+fn dot<S: Simd>(simd: S, one: &[f32], other: &[f32]) -> f32 {
+    let (one, one_rest) = S::as_simd_f32s(one);
+    let (other, other_rest) = S::as_simd_f32s(other);
+    let (one, one_last) = one.as_chunks::<4>();
+    let (other, other_last) = other.as_chunks::<4>();
+    let mut sums = [simd.splat_f32s(0.0); 4];
+    for (one, other) in one.iter().zip(other) {
+        for (sum, (one, other)) in sums.iter_mut().zip(one.iter().zip(other)) {
+            *sum = simd.mul_add_e_f32s(*one, *other, *sum);
+        }
+    }
+    for (one, other) in one_last.iter().zip(other_last) {
+        sums[0] = simd.mul_add_e_f32s(*one, *other, sums[0]);
+    }
+    let sum = simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]));
+    let rest = one_rest.iter().zip(other_rest).map(|(one, other)| one * other).sum::<f32>();
+    simd.reduce_sum_f32s(sum) + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vectors(length: usize) -> Vec<Vec<f32>> {
+        let number = |place: usize| ((place * 37 + 11) % 23) as f32 - 11.0;
+        (0..3).map(|row| (0..length).map(|place| number(row * 100 + place)).collect()).collect()
+    }
+
+    #[test]
+    fn sums_and_products_of_any_length_are_those_of_a_plain_loop() {
+        for length in 0..150 {
+            let vectors = vectors(length);
+            let borrowed: Vec<&[f32]> = vectors.iter().map(|vector| &vector[..]).collect();
+            let coefficients = [0.5, -2.0, 3.0];
+            let (mut sum, mut dots) = (vec![f32::NAN; length], [f32::NAN; 3]);
+
+            Lanes::new().weighted_sum(&mut sum, &coefficients, &borrowed);
+            Lanes::new().dots(&mut dots, &vectors[0], &borrowed);
+
+            // Small whole numbers and halves: exact in any order.
+            for (place, sum) in sum.iter().enumerate() {
+                let plain = (0..3).map(|row| coefficients[row] * vectors[row][place]).sum::<f32>();
+                assert_eq!(*sum, plain, "{length}");
+            }
+            for (row, dot) in dots.iter().enumerate() {
+                let pairs = vectors[0].iter().zip(&vectors[row]);
+                assert_eq!(*dot, pairs.map(|(one, other)| one * other).sum::<f32>(), "{length}");
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Products of matrices, one block of rows at a time.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::lanes::Lanes;
+
+/// How many columns lie side by side in a [`Packed`] matrix.
+const COLUMNS: usize = 16;
+/// How many rows are multiplied at once.
+const ROWS: usize = 6;
+
+/// The transpose of a matrix `[width, depth]`, laid out as products read it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Packed {
+    depth: usize,
+    /// `[width / COLUMNS, depth, COLUMNS]`, rounded up and filled with zeros.
+    panels: Vec<f32>,
+}
+
+impl Packed {
+    /// Lays out the transpose of `matrix`, `[width, depth]`.
+    pub(super) fn fill(&mut self, matrix: &[f32], depth: usize) {
+        self.resize(depth, matrix.len() / depth);
+        let panels = self.panels.par_chunks_exact_mut(depth * COLUMNS);
+        panels.zip(matrix.par_chunks(depth * COLUMNS)).for_each(|(panel, rows)| {
+            interleave(panel, rows, depth, COLUMNS);
+        });
+    }
+
+    /// Lays out `matrix` itself, `[depth, width]`.
+    pub(super) fn fill_columns(&mut self, matrix: &[f32], width: usize) {
+        let depth = matrix.len() / width;
+        self.resize(depth, width);
+        let panels = self.panels.par_chunks_exact_mut(depth * COLUMNS).enumerate();
+        panels.for_each(|(number, panel)| {
+            let columns = number * COLUMNS..width.min((number + 1) * COLUMNS);
+            for (to, row) in panel.chunks_exact_mut(COLUMNS).zip(matrix.chunks_exact(width)) {
+                to[..columns.len()].copy_from_slice(&row[columns.clone()]);
+                to[columns.len()..].fill(0.0);
+            }
+        });
+    }
+
+    fn resize(&mut self, depth: usize, width: usize) {
+        self.depth = depth;
+        self.panels.resize(width.div_ceil(COLUMNS) * depth * COLUMNS, 0.0);
+    }
+}
+
+/// `panel[place * side + row] = rows[row * depth + place]`, 0 where there is no such row.
+fn interleave(panel: &mut [f32], rows: &[f32], depth: usize, side: usize) {
+    for row in 0..side {
+        let panel = panel.iter_mut().skip(row).step_by(side);
+        match rows.get(row * depth..(row + 1) * depth) {
+            Some(row) => panel.zip(row).for_each(|(to, from)| *to = *from),
+            None => panel.for_each(|to| *to = 0.0),
+        }
+    }
+}
+
+/// `out = rows packed + start`: `rows` is `[count, depth]`, `out` `[count, width]`, `start` `[width]`
+/// or empty. `space` keeps its memory between calls.
+pub(super) fn product(
+    lanes: Lanes,
+    out: &mut [f32],
+    rows: &[f32],
+    packed: &Packed,
+    start: &[f32],
+    space: &mut Vec<f32>,
+) {
+    let depth = packed.depth;
+    let count = rows.len() / depth;
+    space.resize(count.div_ceil(ROWS) * ROWS * depth, 0.0);
+    for (group, rows) in space.chunks_exact_mut(ROWS * depth).zip(rows.chunks(ROWS * depth)) {
+        interleave(group, rows, depth, ROWS);
+    }
+    let width = out.len() / count;
+    lanes.0.dispatch(Product { out, groups: space, packed, start, width });
+}
+
+struct Product<'a> {
+    out: &'a mut [f32],
+    groups: &'a [f32],
+    packed: &'a Packed,
+    start: &'a [f32],
+    width: usize,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // `COLUMNS` as a number of registers.
+        match S::F32_LANES {
+            16 => self.compute::<S, 1>(simd),
+            8 => self.compute::<S, 2>(simd),
+            4 => self.compute::<S, 4>(simd),
+            _ => self.compute::<S, COLUMNS>(simd),
+        }
+    }
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    fn compute<S: Simd, const N: usize>(self, simd: S) {
+        let Self { out, groups, packed, start, width } = self;
+        let depth = packed.depth;
+        for (number, panel) in packed.panels.chunks_exact(depth * COLUMNS).enumerate() {
+            let first = number * COLUMNS;
+            let columns = COLUMNS.min(width - first);
+            let mut begin = [0.0; COLUMNS];
+            if let Some(start) = start.get(first..first + columns) {
+                begin[..columns].copy_from_slice(start);
+            }
+            let (panel, _) = S::as_simd_f32s(panel);
+            let groups = groups.chunks_exact(ROWS * depth);
+            for (out, group) in out.chunks_mut(ROWS * width).zip(groups) {
+                let sums = cell::<S, N>(simd, panel, group, &begin);
+                for (out, sums) in out.chunks_exact_mut(width).zip(&sums) {
+                    let sums: &[f32] = pulp::bytemuck::cast_slice(sums);
+                    out[first..first + columns].copy_from_slice(&sums[..columns]);
+                }
+            }
+        }
+    }
+}
+
+/// `ROWS` by `COLUMNS` numbers of the product, in registers.
+#[inline(always)]
+fn cell<S: Simd, const N: usize>(
+    simd: S,
+    panel: &[S::f32s],
+    group: &[f32],
+    begin: &[f32; COLUMNS],
+) -> [[S::f32s; N]; ROWS] {
+    let mut row = [simd.splat_f32s(0.0); N];
+    row.copy_from_slice(S::as_simd_f32s(begin).0);
+    let mut sums = [row; ROWS];
+    let (panel, _) = panel.as_chunks::<N>();
+    let (group, _) = group.as_chunks::<ROWS>();
+    for (panel, group) in panel.iter().zip(group) {
+        for (sums, times) in sums.iter_mut().zip(group) {
+            let times = simd.splat_f32s(*times);
+            for (sum, column) in sums.iter_mut().zip(panel) {
+                *sum = simd.mul_add_e_f32s(times, *column, *sum);
+            }
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::transposed;
+    use super::*;
+
+    #[test]
+    fn products_of_any_shape_are_those_of_a_plain_loop() {
+        let numbers = |count: usize, seed: usize| -> Vec<f32> {
+            (0..count).map(|place| ((place * 31 + seed * 17) % 19) as f32 - 9.0).collect()
+        };
+        for (count, depth, width) in [(1, 1, 1), (6, 8, 16), (7, 5, 17), (13, 3, 40), (64, 20, 15)]
+        {
+            let (rows, matrix) = (numbers(count * depth, 1), numbers(width * depth, 2));
+            let start = numbers(width, 3);
+            let mut packed = Packed::default();
+            packed.fill(&numbers(2 * width * depth, 5), depth); // what lay there before
+            packed.fill(&matrix, depth);
+            let mut columns = packed.clone();
+            columns.fill_columns(&numbers(2 * width * depth, 5), width);
+            columns.fill_columns(&transposed(&matrix, depth), width);
+            assert_eq!(columns.panels, packed.panels);
+            let mut out = vec![f32::NAN; count * width];
+
+            product(Lanes::new(), &mut out, &rows, &packed, &start, &mut vec![]);
+
+            for (place, value) in out.iter().enumerate() {
+                let row = &rows[place / width * depth..][..depth];
+                let column = &matrix[place % width * depth..][..depth];
+                let sum: f32 = row.iter().zip(column).map(|(one, other)| one * other).sum();
+                assert_eq!(*value, sum + start[place % width]);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Refitting the active features of one row, and the way back through it.
+//!
+//! Forward, as in [`crate::refit`]: `v_t = max(0, v_(t-1) + pace (toward - G v_(t-1)))`. Back, with `g`
+//! the slope of the loss along `v_t`: `u_t = g [v_t > 0]`, and along `v_(t-1)` it is
+//! `u_t - pace G u_t`. With `E_t = x - b - D' v_(t-1)`, what was left before the step, and
+//! `P_t = pace D' u_t`, the decoder's gradient gets `sum_t pace u_t E_t - v_(t-1) P_t`.
+
+use super::lanes::Lanes;
+
+/// The strengths of a row's active features after each step, and the slopes along them.
+#[derive(Debug)]
+pub(super) struct Refit<'a> {
+    pub(super) lanes: Lanes,
+    /// How many features are active.
+    pub(super) active: usize,
+    /// How long a row of the tables below is: room for all features that may be active.
+    pub(super) width: usize,
+    /// The products of the active features' directions: `[active, width]`.
+    pub(super) gram: &'a [f32],
+}
+
+impl Refit<'_> {
+    /// 1 over the largest row sum of `|G|`, and 1 at most.
+    pub(super) fn pace(&self) -> f32 {
+        let rows = self.gram.chunks_exact(self.width).take(self.active);
+        let sums = rows.map(|row| row[..self.active].iter().map(|value| value.abs()).sum());
+        1.0 / sums.fold(1.0, f32::max)
+    }
+
+    /// Fills `values`, `[steps + 1, width]`, from its first row on; `toward` is `D_S' (x - b)`.
+    pub(super) fn forward(&self, pace: f32, toward: &[f32], values: &mut [f32], space: &mut [f32]) {
+        let rows = self.rows();
+        for step in 1..values.len() / self.width {
+            let (before, after) = values.split_at_mut(step * self.width);
+            let before = &before[(step - 1) * self.width..];
+            self.lanes.weighted_sum(space, &before[..self.active], &rows);
+            for (place, after) in after[..self.active].iter_mut().enumerate() {
+                let value = before[place] + pace * (toward[place] - space[place]);
+                // Not `max`, which would turn what is not a number into 0.
+                *after = if value <= 0.0 { 0.0 } else { value };
+            }
+        }
+    }
+
+    /// Takes `slope`, `[width]`, from the last of `values` back to the first, and leaves
+    /// `pace u_t` of every step in `pulls`, `[steps, width]`.
+    pub(super) fn backward(
+        &self,
+        pace: f32,
+        values: &[f32],
+        slope: &mut [f32],
+        pulls: &mut [f32],
+        space: &mut [f32],
+    ) {
+        let rows = self.rows();
+        let after = values.chunks_exact(self.width).skip(1);
+        for (values, pull) in after.zip(pulls.chunks_exact_mut(self.width)).rev() {
+            for place in 0..self.active {
+                slope[place] = if values[place] > 0.0 { slope[place] } else { 0.0 };
+                pull[place] = pace * slope[place];
+            }
+            self.lanes.weighted_sum(space, &pull[..self.active], &rows);
+            slope.iter_mut().zip(&*space).for_each(|(slope, back)| *slope -= back);
+        }
+    }
+
+    fn rows(&self) -> Vec<&[f32]> {
+        self.gram.chunks_exact(self.width).take(self.active).collect()
+    }
+}

@@ -1,0 +1,108 @@
+//! One training step: the loss on a batch and its gradient.
+
+use rayon::prelude::*;
+
+use super::block::{Block, Context, ROWS};
+use super::gradients;
+use super::lanes::Lanes;
+use super::product::{Packed, product};
+use super::{Model, Parameters};
+
+/// What is made small, beside the mean squared error.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Task<'a> {
+    /// Which features are dead and shall explain what is left, if any: `[n_features]`.
+    pub dead: Option<&'a [bool]>,
+    /// The weight of what they leave, as a share of its variance.
+    pub auxk_weight: f64,
+}
+
+/// The outcome of a step. Keeps its memory for the next.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// The mean squared error per dimension.
+    pub mse: f64,
+    /// What the dead features leave of the residual, as a share of its variance, times its weight.
+    pub auxk: Option<f64>,
+    /// The gradient of the sum of both.
+    pub gradients: Parameters,
+    /// Which features fired on some row: `[n_features]`.
+    pub fired: Vec<bool>,
+    tables: Tables,
+    blocks: Vec<Block>,
+}
+
+/// What is computed once for all rows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tables {
+    encoder: Packed,
+    decoder: Packed,
+    directions: Packed,
+    gram: Vec<f32>,
+    lengths: Vec<f32>,
+}
+
+impl Step {
+    /// The loss of `model` on `rows`, `[batch, d_model]`, and its gradient.
+    pub fn run(&mut self, model: &Model, rows: &[f32], task: &Task) {
+        let d_model = model.parameters.d_model();
+        let n_rows = rows.len() / d_model;
+        self.blocks.resize(n_rows.div_ceil(ROWS), Block::default());
+        let scale = -2.0 / rows.len() as f32;
+        let context = self.tables.fill(model, n_rows);
+        let blocks = self.blocks.par_iter_mut().zip(rows.par_chunks(ROWS * d_model));
+        blocks.for_each(|(block, rows)| block.learn(&context, rows, scale, task.dead));
+
+        let count = rows.len() as f64;
+        self.mse = self.blocks.iter().map(|block| block.squares).sum::<f64>() / count;
+        let share = task.dead.map(|_| task.auxk_weight / (variance(&self.blocks, n_rows) + 1e-8));
+        let left: f64 = self.blocks.iter().map(|block| block.revival.squares).sum();
+        self.auxk = share.map(|share| share * left / count);
+        let scales = gradients::Scales {
+            residual: scale,
+            revived: share.map(|share| (-2.0 * share / count) as f32),
+        };
+        gradients::gather(&context, &self.blocks, scales, &mut self.gradients, &mut self.fired);
+    }
+}
+
+/// The variance of what is left, each column about its own mean.
+fn variance(blocks: &[Block], n_rows: usize) -> f64 {
+    let energy: f64 = blocks.iter().map(|block| block.revival.energy).sum();
+    let d_model = blocks.first().map_or(0, |block| block.revival.sums.len());
+    let of_means: f64 = (0..d_model)
+        .map(|column| blocks.iter().map(|block| block.revival.sums[column]).sum::<f64>())
+        .map(|sum| sum * sum / n_rows as f64)
+        .sum();
+    (energy - of_means).max(0.0) / (n_rows * d_model) as f64
+}
+
+impl Tables {
+    /// Fills the tables that `n_rows` rows need.
+    pub(super) fn fill<'a>(&'a mut self, model: &'a Model<'a>, n_rows: usize) -> Context<'a> {
+        let lanes = Lanes::new();
+        let parameters = model.parameters;
+        let (d_model, n_features) = (parameters.d_model(), parameters.n_features());
+        self.encoder.fill(&parameters.encoder, d_model);
+        self.gram.clear();
+        // A table of all products or, row by row, half of k k of them without its speed.
+        let of_rows = n_rows * model.sparsity_k * model.sparsity_k;
+        if model.refit_steps > 0 && 2 * n_features * n_features <= of_rows {
+            self.decoder.fill(&parameters.decoder, d_model);
+            self.directions.fill_columns(&parameters.decoder, d_model);
+            self.gram.resize(n_features * n_features, 0.0);
+            let out = self.gram.par_chunks_mut(ROWS * n_features);
+            let rows = parameters.decoder.par_chunks(ROWS * d_model);
+            let decoder = &self.decoder;
+            out.zip(rows)
+                .for_each(|(out, rows)| product(lanes, out, rows, decoder, &[], &mut vec![]));
+        }
+        self.lengths.clear();
+        if model.units.is_some() {
+            let effects = parameters.effects.chunks_exact(d_model);
+            self.lengths.extend(effects.map(|effect| lanes.square(effect).sqrt() as f32));
+        }
+        let Self { encoder, directions, gram, lengths, .. } = &*self;
+        Context { lanes, model, encoder, directions, gram, lengths }
+    }
+}

@@ -1,0 +1,307 @@
+//! How an autoencoder learns from one batch: by tensors and autodiff on any device, or by the
+//! kernel where the processor computes and no features attend to each other. Both do the same.
+
+use anyhow::Result;
+use burn::module::Param;
+use burn::prelude::*;
+use burn::tensor::{Gradients, IndexingUpdateOp};
+use shared::csae::unit_rows;
+use shared::kernels::csae::{self as kernel, AdamRates, Directions, Parameters, Speakers};
+use shared::kernels::on_processor;
+use shared::weights::{self, Weight, Weights, to_vec};
+use shared::{Csae, Limits, TopK};
+
+use super::adam::{Adam, AdamConfig};
+use super::autoencoder::LossTerms;
+use super::composition;
+
+/// What is learned from in one step.
+#[derive(Debug)]
+pub(super) struct Lesson<'a> {
+    /// `[batch, d_model]`.
+    pub(super) rows: Tensor<2>,
+    pub(super) limits: Limits,
+    /// 1 for dead features, if there are any: `[n_features]`.
+    pub(super) dead: Option<Tensor<1>>,
+    pub(super) auxk_weight: f64,
+    /// The learning rate.
+    pub(super) rate: f64,
+    /// The parts of each unit; none before units have looked for any.
+    pub(super) parts: &'a [Vec<usize>],
+}
+
+/// A model with what its optimizer remembers.
+pub(super) enum Learner {
+    ByTensors(Box<ByTensors>),
+    ByKernel(Box<ByKernel>),
+}
+
+impl Learner {
+    /// A learner for `model`, whose tensors are on `device`.
+    pub(super) fn new(model: Csae, device: &Device) -> Self {
+        match model.attention.is_none() && on_processor(device) {
+            true => Self::ByKernel(Box::new(ByKernel::new(model))),
+            false => Self::ByTensors(Box::new(ByTensors::new(model))),
+        }
+    }
+
+    /// One step. Gives the loss terms, and numbers above 0 for the features that fired,
+    /// `[n_features]`.
+    pub(super) fn learn(&mut self, lesson: Lesson) -> (LossTerms, Tensor<1>) {
+        match self {
+            Self::ByTensors(learner) => learner.learn(lesson),
+            Self::ByKernel(learner) => learner.learn(lesson),
+        }
+    }
+
+    /// The model as it is, on the device of autodiff.
+    pub(super) fn model(&self) -> Csae {
+        match self {
+            Self::ByTensors(learner) => learner.model.clone(),
+            Self::ByKernel(learner) => learner.model(),
+        }
+    }
+
+    /// Goes on with `model`, some features of which are others.
+    pub(super) fn replace(&mut self, model: Csae) {
+        match self {
+            Self::ByTensors(learner) => learner.model = model,
+            Self::ByKernel(learner) => learner.replace(model),
+        }
+    }
+
+    /// Goes on with `model`, whose units are others.
+    pub(super) fn recompose(&mut self, model: Csae) {
+        self.replace(model);
+        match self {
+            Self::ByTensors(learner) => learner.adam.forget("units.effects"),
+            Self::ByKernel(learner) => learner.forget_effects(),
+        }
+    }
+
+    /// Writes the model under `model.`, the optimizer's memory under `first.` and `second.`.
+    pub(super) fn save(&self, weights: &mut Weights) {
+        weights::put(weights, "model.", weights::of(&self.model()));
+        match self {
+            Self::ByTensors(learner) => learner.adam.save(weights),
+            Self::ByKernel(learner) => learner.save_memory(weights),
+        }
+    }
+
+    /// Reads what [`Self::save`] wrote after `steps` steps.
+    ///
+    /// # Errors
+    /// The weights are those of another model, or the memory does not fit them.
+    pub(super) fn load(&mut self, stored: &Weights, steps: u64, device: &Device) -> Result<()> {
+        let model = weights::load(self.model(), &weights::part(stored, "model."))?;
+        let mut adam = Adam::new(AdamConfig::default());
+        adam.load(stored, steps, device)?;
+        *self = Self::new(model, device);
+        match self {
+            Self::ByTensors(learner) => learner.adam = adam,
+            Self::ByKernel(learner) => learner.load_memory(&adam, i32::try_from(steps)?),
+        }
+        Ok(())
+    }
+}
+
+/// By tensors and autodiff.
+pub(super) struct ByTensors {
+    model: Csae,
+    adam: Adam,
+}
+
+impl ByTensors {
+    fn new(model: Csae) -> Self {
+        Self { model, adam: Adam::new(AdamConfig::default()) }
+    }
+
+    fn learn(&mut self, lesson: Lesson) -> (LossTerms, Tensor<1>) {
+        let Lesson { rows, limits, dead, auxk_weight, rate, parts } = lesson;
+        let output = self.model.forward(rows.clone(), limits);
+        let fired = fired(&output.active, self.model.encoder_bias.val().dims()[0]);
+        let terms = LossTerms::of(&self.model, rows, &output, dead, auxk_weight);
+        let mut gradients = terms.total().backward();
+        across(&self.model.decoder, &mut gradients);
+        let mut model = self.adam.step(rate, self.model.clone(), gradients);
+        model.decoder = model.decoder.map(|decoder| {
+            Tensor::from_inner(unit_rows(decoder.without_autodiff())).require_grad()
+        });
+        self.model = composition::make_orthogonal(model, parts);
+        (terms, fired)
+    }
+}
+
+/// On how many rows each feature fires: `[n_features]`.
+fn fired(active: &TopK, n_features: usize) -> Tensor<1> {
+    let [batch, k] = active.values.dims();
+    let on = active.values.clone().without_autodiff().greater_scalar(0.0).float();
+    Tensor::zeros([n_features], &on.device()).scatter(
+        0,
+        active.indices.clone().reshape([batch * k]),
+        on.reshape([batch * k]),
+        IndexingUpdateOp::Add,
+    )
+}
+
+/// Takes out of the decoder's gradient what would only change the lengths of directions.
+fn across(decoder: &Param<Tensor<2>>, gradients: &mut Gradients) {
+    let tensor = decoder.val();
+    if let Some(gradient) = tensor.grad(gradients) {
+        let direction = tensor.clone().without_autodiff();
+        let along = (gradient.clone() * direction.clone()).sum_dim(1);
+        tensor.grad_replace(gradients, gradient - direction * along);
+    }
+}
+
+/// By the kernel.
+pub(super) struct ByKernel {
+    /// The shape of the model, and what no gradient changes.
+    frame: Csae,
+    thresholds: Vec<f32>,
+    parameters: Parameters,
+    first: Parameters,
+    second: Parameters,
+    time: i32,
+    step: kernel::Step,
+}
+
+impl ByKernel {
+    fn new(frame: Csae) -> Self {
+        let parameters = Parameters::of(&frame);
+        Self {
+            thresholds: thresholds(&frame),
+            first: parameters.zeros_like(),
+            second: parameters.zeros_like(),
+            time: 0,
+            step: kernel::Step::default(),
+            parameters,
+            frame,
+        }
+    }
+
+    fn learn(&mut self, lesson: Lesson) -> (LossTerms, Tensor<1>) {
+        let device = lesson.rows.device();
+        let rows = to_vec(lesson.rows);
+        let dead: Option<Vec<bool>> =
+            lesson.dead.map(|dead| to_vec(dead).iter().map(|dead| *dead > 0.0).collect());
+        let units = self.frame.units.as_ref().filter(|_| lesson.limits.combination_size > 1);
+        let speakers = units.map(|units| Speakers {
+            parts: lesson.parts,
+            thresholds: &self.thresholds,
+            speaking: units.speaking,
+        });
+        let model = kernel::Model {
+            parameters: &self.parameters,
+            units: speakers,
+            refit_steps: self.frame.refit_steps,
+            sparsity_k: lesson.limits.sparsity_k,
+        };
+        let task = kernel::Task { dead: dead.as_deref(), auxk_weight: lesson.auxk_weight };
+        self.step.run(&model, &rows, &task);
+        let composing = units.is_some();
+        self.descend(lesson.rate, composing, lesson.parts);
+        let number = |value: f64| Tensor::from_floats([value as f32], &device);
+        let terms = LossTerms { mse: number(self.step.mse), auxk: self.step.auxk.map(number) };
+        let fired: Vec<f32> = self.step.fired.iter().map(|fired| f32::from(*fired)).collect();
+        (terms, Tensor::from_floats(&fired[..], &device))
+    }
+
+    /// Moves the parameters against the gradient of the step.
+    fn descend(&mut self, rate: f64, composing: bool, parts: &[Vec<usize>]) {
+        self.time += 1;
+        let AdamConfig { beta1, beta2, epsilon, .. } = AdamConfig::default();
+        let rates = AdamRates { rate, beta1, beta2, epsilon, time: self.time };
+        let Self { parameters, first, second, step, .. } = self;
+        let (gradients, width) = (&mut step.gradients, parameters.d_model());
+        let directions = Directions {
+            directions: &mut parameters.decoder,
+            gradient: &mut gradients.decoder,
+            width,
+        };
+        kernel::adam_of_directions(&rates, directions, &mut first.decoder, &mut second.decoder);
+        let encoder = (&mut parameters.encoder, &gradients.encoder);
+        let encoder_bias = (&mut parameters.encoder_bias, &gradients.encoder_bias);
+        let decoder_bias = (&mut parameters.decoder_bias, &gradients.decoder_bias);
+        let effects = (&mut parameters.effects, &gradients.effects);
+        for ((parameters, gradient), first, second) in [
+            (encoder, &mut first.encoder, &mut second.encoder),
+            (encoder_bias, &mut first.encoder_bias, &mut second.encoder_bias),
+            (decoder_bias, &mut first.decoder_bias, &mut second.decoder_bias),
+        ] {
+            kernel::adam(&rates, parameters, gradient, first, second);
+        }
+        if composing {
+            let (parameters, gradient) = effects;
+            kernel::adam(&rates, parameters, gradient, &mut first.effects, &mut second.effects);
+        }
+        composition::clear_effects(&mut parameters.effects, &parameters.decoder, width, parts);
+    }
+
+    fn model(&self) -> Csae {
+        self.parameters.put_into(self.frame.clone())
+    }
+
+    fn replace(&mut self, model: Csae) {
+        self.parameters = Parameters::of(&model);
+        self.thresholds = thresholds(&model);
+        self.frame = model;
+    }
+
+    fn forget_effects(&mut self) {
+        self.first.effects.fill(0.0);
+        self.second.effects.fill(0.0);
+    }
+
+    /// As [`Adam::save`] does it.
+    fn save_memory(&self, weights: &mut Weights) {
+        for (kind, memory) in [("first", &self.first), ("second", &self.second)] {
+            let mut memory = memory.clone();
+            memory.encoder = kernel::transposed(&memory.encoder, memory.d_model());
+            for (name, values) in named(&mut memory) {
+                let shape = vec![values.len()];
+                let values = std::mem::take(values);
+                weights.insert(format!("{kind}.{name}"), Weight { shape, values });
+            }
+        }
+    }
+
+    fn load_memory(&mut self, adam: &Adam, time: i32) {
+        self.time = time;
+        let mut memory = Weights::new();
+        adam.save(&mut memory);
+        for (kind, ours) in [("first", &mut self.first), ("second", &mut self.second)] {
+            let n_features = ours.n_features();
+            for (name, values) in named(ours) {
+                if let Some(weight) = memory.remove(&format!("{kind}.{name}")) {
+                    *values = match name {
+                        "encoder" => kernel::transposed(&weight.values, n_features),
+                        _ => weight.values,
+                    };
+                }
+            }
+        }
+    }
+}
+
+fn thresholds(model: &Csae) -> Vec<f32> {
+    let of = |units: &shared::Units| to_vec(units.threshold.val().without_autodiff());
+    model.units.as_ref().map_or(vec![], of)
+}
+
+/// The parameters under the names that they have in the model; none without values.
+fn named(parameters: &mut Parameters) -> impl Iterator<Item = (&'static str, &mut Vec<f32>)> {
+    let Parameters { encoder, encoder_bias, decoder, decoder_bias, effects } = parameters;
+    [
+        ("encoder", encoder),
+        ("encoder_bias", encoder_bias),
+        ("decoder", decoder),
+        ("decoder_bias", decoder_bias),
+        ("units.effects", effects),
+    ]
+    .into_iter()
+    .filter(|(_, values)| !values.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

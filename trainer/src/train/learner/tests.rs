@@ -1,0 +1,326 @@
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use shared::{CsaeConfig, UnitsConfig, random};
+
+use super::*;
+
+/// A model, rows and a task, all by chance.
+struct Case {
+    model: Csae,
+    parts: Vec<Vec<usize>>,
+    rows: Tensor<2>,
+    limits: Limits,
+    dead: Option<Vec<bool>>,
+}
+
+impl Case {
+    fn new(seed: u64) -> Self {
+        let device = Device::flex().autodiff();
+        let mut rng = random::stream(seed, "cases");
+        let (d_model, n_features) = (rng.random_range(5..=40), rng.random_range(8..=96));
+        let sparsity_k = rng.random_range(1..=n_features.min(if seed % 2 == 0 { 12 } else { 96 }));
+        let n_units = rng.random_range(1..=20);
+        let units = UnitsConfig::new().with_n_units(n_units).with_speaking(4);
+        let config = CsaeConfig::new(d_model)
+            .with_n_features(n_features)
+            .with_sparsity_k(sparsity_k)
+            .with_refit_steps(rng.random_range(0..=6))
+            .with_units((seed % 3 > 0).then_some(units));
+        let mut model = config.init(seed, &device);
+        let scale = 1.0 / (d_model as f32).sqrt();
+        let numbers =
+            |name, count, scale| random::normal(&mut random::stream(seed, name), count, scale);
+        let old = Parameters::of(&model);
+        let encoder = numbers("encoder", n_features * d_model, 0.3 * scale);
+        let parameters = Parameters {
+            encoder: encoder.iter().zip(&old.encoder).map(|(one, other)| one + other).collect(),
+            encoder_bias: numbers("encoder bias", n_features, 0.1),
+            decoder_bias: numbers("decoder bias", d_model, 0.3),
+            effects: numbers("effects", old.effects.len(), 0.5),
+            decoder: old.decoder,
+        };
+        model = parameters.put_into(model);
+        let mut parts = vec![];
+        if let Some(units) = &mut model.units {
+            let strongest: Vec<f32> = (0..n_units).map(|_| rng.random_range(0.0..0.4)).collect();
+            units.threshold = weights::param(strongest, [n_units], &device).set_require_grad(false);
+            let mut table = vec![0.0; n_features * n_units];
+            for unit in 0..n_units {
+                for _ in 0..rng.random_range(0..4) {
+                    table[rng.random_range(0..n_features) * n_units + unit] = 1.0;
+                }
+            }
+            let shape = [n_features, n_units];
+            units.parts = weights::param(table, shape, &device).set_require_grad(false);
+            parts = units.combinations();
+        }
+        let dead = (seed % 4 > 1).then(|| (0..n_features).map(|_| rng.random_bool(0.4)).collect());
+        let rows = clear_rows(&model, seed, sparsity_k, dead.as_deref(), rng.random_range(1..=70));
+        Self { model, parts, rows, limits: config.limits(), dead }
+    }
+
+    /// By autodiff: the loss terms, and the gradients by name.
+    fn by_tensors(&self) -> (f32, Option<f32>, Weights) {
+        let output = self.model.forward(self.rows.clone(), self.limits);
+        let dead = self.dead.as_ref().map(|dead| {
+            let dead: Vec<f32> = dead.iter().map(|dead| f32::from(*dead)).collect();
+            Tensor::from_floats(&dead[..], &Device::flex())
+        });
+        let terms = LossTerms::of(&self.model, self.rows.clone(), &output, dead, 0.5);
+        let gradients = terms.total().backward();
+        let mut all = Weights::new();
+        let mut put = |name: &str, gradient: Option<Tensor<2>>| {
+            let Some(gradient) = gradient else { return };
+            let shape = gradient.dims().to_vec();
+            all.insert(name.into(), Weight { shape, values: to_vec(gradient) });
+        };
+        put("encoder", self.model.encoder.val().grad(&gradients).map(Tensor::transpose));
+        put("decoder", self.model.decoder.val().grad(&gradients));
+        let vector = |tensor: Tensor<1>| tensor.grad(&gradients).map(|tensor| tensor.unsqueeze());
+        put("encoder_bias", vector(self.model.encoder_bias.val()));
+        put("decoder_bias", vector(self.model.decoder_bias.val()));
+        if let Some(units) = &self.model.units {
+            put("units.effects", units.effects.val().grad(&gradients));
+        }
+        (terms.mse.into_scalar(), terms.auxk.map(|auxk| auxk.into_scalar()), all)
+    }
+}
+
+/// Rows on which no feature is so near to the edge of being chosen that rounding decides.
+fn clear_rows(
+    model: &Csae,
+    seed: u64,
+    sparsity_k: usize,
+    dead: Option<&[bool]>,
+    count: usize,
+) -> Tensor<2> {
+    let [n_features, d_model] = model.decoder.val().dims();
+    let values = random::normal(&mut random::stream(seed, "rows"), 3 * count * d_model, 1.0);
+    let device = Device::flex();
+    let all = Tensor::<2>::from_data(TensorData::new(values, [3 * count, d_model]), &device);
+    let features =
+        to_vec(model.valid().features(all.clone() - model.valid().decoder_bias.val().unsqueeze()));
+    let clear = |features: &[f32], k: usize| {
+        let mut sorted = features.to_vec();
+        sorted.sort_by(|one, other| other.total_cmp(one));
+        let edge = |k: usize| sorted[k.max(1) - 1] - sorted.get(k).unwrap_or(&0.0) > 1e-4;
+        sorted[k.min(sorted.len()) - 1] == 0.0 || edge(k)
+    };
+    let chosen: Vec<i32> = features
+        .chunks_exact(n_features)
+        .enumerate()
+        .filter(|(_, features)| {
+            let of_dead = dead.is_none_or(|dead| {
+                let pairs = features.iter().zip(dead);
+                let dead: Vec<f32> =
+                    pairs.map(|(value, dead)| if *dead { *value } else { 0.0 }).collect();
+                clear(&dead, d_model / 2)
+            });
+            of_dead && clear(features, sparsity_k)
+        })
+        .map(|(row, _)| row as i32)
+        .take(count)
+        .collect();
+    all.select(0, Tensor::from_ints(&chosen[..], &device))
+}
+
+fn assert_close(seed: u64, name: &str, ours: &[f32], theirs: &[f32]) {
+    assert_eq!(ours.len(), theirs.len(), "{name}");
+    let largest = theirs.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
+    for (place, (one, other)) in ours.iter().zip(theirs).enumerate() {
+        let off = (one - other).abs() / largest.max(1e-12);
+        assert!(off < 1e-5, "case {seed}, {name} {place}: {one} is not {other}, off by {off}");
+    }
+}
+
+#[test]
+fn the_kernel_agrees_with_autodiff() {
+    let (mut refitted, mut spoken, mut revived) = (0, 0, 0);
+    for seed in 0..120 {
+        let case = Case::new(seed);
+        let (mse, auxk, theirs) = case.by_tensors();
+
+        let parameters = Parameters::of(&case.model);
+        let thresholds = thresholds(&case.model);
+        let speakers = |units: &shared::Units| Speakers {
+            parts: &case.parts,
+            thresholds: &thresholds,
+            speaking: units.speaking,
+        };
+        let model = kernel::Model {
+            parameters: &parameters,
+            units: case.model.units.as_ref().map(speakers),
+            refit_steps: case.model.refit_steps,
+            sparsity_k: case.limits.sparsity_k,
+        };
+        let mut step = kernel::Step::default();
+        let task = kernel::Task { dead: case.dead.as_deref(), auxk_weight: 0.5 };
+        step.run(&model, &to_vec(case.rows.clone()), &task);
+
+        assert_close(seed, "mse", &[step.mse as f32], &[mse]);
+        assert_eq!(step.auxk.is_some(), auxk.is_some());
+        assert_close(seed, "auxk", &[step.auxk.unwrap_or(0.0) as f32], &[auxk.unwrap_or(0.0)]);
+        for (name, ours) in named(&mut step.gradients) {
+            assert_close(seed, name, ours, &theirs[name].values);
+        }
+        refitted += usize::from(case.model.refit_steps > 0);
+        spoken += usize::from(step.gradients.effects.iter().any(|value| *value != 0.0));
+        let with_dead = step.gradients.encoder.clone();
+        step.run(&model, &to_vec(case.rows.clone()), &kernel::Task::default());
+        revived += usize::from(with_dead != step.gradients.encoder);
+    }
+    assert!(refitted > 60 && spoken > 30 && revived > 30, "{refitted} {spoken} {revived}");
+}
+
+#[test]
+fn reading_by_the_kernel_is_the_forward_pass() {
+    for seed in 0..40 {
+        let case = Case::new(seed);
+        let model = case.model.valid();
+        let output = model.forward(case.rows.clone(), case.limits);
+
+        let reading = kernel::read(&model, case.limits, &to_vec(case.rows.clone()));
+
+        let dense = |lists: &kernel::RowLists, width: usize| {
+            let mut dense = vec![];
+            for list in lists.iter() {
+                let row = dense.len();
+                dense.resize(row + width, 0.0);
+                list.iter().for_each(|(number, value)| dense[row + *number as usize] = *value);
+            }
+            dense
+        };
+        let [n_features, _] = model.decoder.val().dims();
+        let codes = to_vec(output.active.into_dense(n_features));
+        assert_close(seed, "codes", &dense(&reading.codes, n_features), &codes);
+        assert_close(seed, "rows", &reading.reconstruction, &to_vec(output.reconstruction));
+        if let Some(units) = output.units {
+            let [_, n_units] = units.strengths.dims();
+            let spoken = dense(&reading.spoken, n_units);
+            assert_close(seed, "units", &spoken, &to_vec(units.strengths));
+        }
+    }
+}
+
+#[test]
+fn a_training_by_the_kernel_is_the_training_by_tensors() {
+    for seed in [1, 2, 7] {
+        let case = Case::new(seed);
+        let mut by_tensors = ByTensors::new(case.model.clone());
+        let mut by_kernel = ByKernel::new(case.model.clone());
+        let lesson = || Lesson {
+            rows: case.rows.clone(),
+            limits: case.limits,
+            dead: None,
+            auxk_weight: 0.0,
+            rate: 1e-3,
+            parts: &case.parts,
+        };
+
+        for _ in 0..5 {
+            let (terms, fired) = by_tensors.learn(lesson());
+            let (same_terms, same_fired) = by_kernel.learn(lesson());
+
+            let mse = |terms: &LossTerms| terms.mse.clone().into_scalar::<f32>();
+            assert_close(seed, "mse", &[mse(&same_terms)], &[mse(&terms)]);
+            let on = |fired| -> Vec<bool> { to_vec(fired).iter().map(|on| *on > 0.0).collect() };
+            assert_eq!(on(same_fired), on(fired));
+        }
+
+        let theirs = weights::of(&by_tensors.model);
+        for (name, ours) in weights::of(&by_kernel.model()) {
+            let off = ours.values.iter().zip(&theirs[&name].values);
+            let off = off.map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
+            // Adam divides a gradient by its own size: a gradient of 0 but for rounding may turn.
+            assert!(off < 1e-4, "{name} is off by {off}");
+        }
+    }
+}
+
+#[test]
+fn a_learner_read_back_goes_on_bit_by_bit() {
+    let case = Case::new(5);
+    let lesson = || Lesson {
+        rows: case.rows.clone(),
+        limits: case.limits,
+        dead: None,
+        auxk_weight: 0.0,
+        rate: 1e-3,
+        parts: &case.parts,
+    };
+    let device = Device::flex();
+    let mut straight = Learner::new(case.model.clone(), &device);
+    straight.learn(lesson());
+    let mut stored = Weights::new();
+    straight.save(&mut stored);
+
+    let mut resumed = Learner::new(Case::new(5).model, &device);
+    resumed.load(&stored, 1, &device).unwrap();
+    straight.learn(lesson());
+    resumed.learn(lesson());
+
+    let saved = |learner: &Learner| {
+        let mut weights = Weights::new();
+        learner.save(&mut weights);
+        weights
+    };
+    assert!(matches!(straight, Learner::ByKernel(_)));
+    assert_eq!(saved(&straight), saved(&resumed));
+}
+
+/// The least and the median time of a step, with rows like those of a training.
+fn time(config: &CsaeConfig, by_kernel: bool, steps: usize) -> (Duration, Duration) {
+    let device = Device::flex();
+    let mut model = config.init(1, &device.clone().autodiff());
+    if let Some(units) = &mut model.units {
+        let [n_features, n_units] = units.parts.val().dims();
+        let mut table = vec![0.0; n_features * n_units];
+        for unit in 0..n_units {
+            table[unit * n_units + unit] = 1.0;
+            table[(unit + 100) * n_units + unit] = 1.0;
+        }
+        let table = weights::param(table, [n_features, n_units], &device.clone().autodiff());
+        units.parts = table.set_require_grad(false);
+    }
+    let parts = model.units.as_ref().map_or(vec![], shared::Units::combinations);
+    let mut learner = match by_kernel {
+        true => Learner::new(model, &device),
+        false => Learner::ByTensors(Box::new(ByTensors::new(model))),
+    };
+    let values = random::normal(&mut random::stream(1, "rows"), 512 * config.d_model, 1.0);
+    let rows = Tensor::<2>::from_data(TensorData::new(values, [512, config.d_model]), &device);
+    let mut times: Vec<Duration> = (0..steps)
+        .map(|_| {
+            let started = Instant::now();
+            learner.learn(Lesson {
+                rows: rows.clone(),
+                limits: config.limits(),
+                dead: None,
+                auxk_weight: 0.0,
+                rate: 3e-4,
+                parts: &parts,
+            });
+            started.elapsed()
+        })
+        .collect();
+    times.sort();
+    (times[0], times[steps / 2])
+}
+
+#[test]
+#[ignore = "measures, proves nothing"]
+fn how_long_a_step_takes() {
+    let small = CsaeConfig::new(128);
+    let composing = small.clone().with_refit_steps(3).with_units(Some(UnitsConfig::new()));
+    let large = CsaeConfig::new(384).with_n_features(4_096);
+    for (name, config, steps) in [
+        ("TopK 128->256", small, 400),
+        ("csae 128->256", composing, 200),
+        ("TopK 384->4096", large, 30),
+    ] {
+        let by_kernel = time(&config, true, steps);
+        let by_tensors = time(&config, false, steps / 10);
+        println!("{name}: by the kernel {by_kernel:?}, by tensors {by_tensors:?}");
+    }
+}
