@@ -61,6 +61,8 @@ pub struct ScreeningConfig {
     /// combination. Chance needs no such bound; a dictionary that is off by some degrees does: its
     /// errors are no chance, but they are small.
     pub least_effect: f64,
+    /// An effect with a larger cosine to a feature's direction is that feature, overlooked.
+    pub said: f64,
     /// The ridge of the joint regression, relative to each column's own energy.
     pub ridge: f64,
     /// Another seed is another set of permutations.
@@ -79,7 +81,8 @@ impl Default for ScreeningConfig {
             limit: 128,
             rounds: 30,
             keep: 0.6,
-            least_effect: 0.0,
+            least_effect: 0.2,
+            said: 0.75,
             ridge: 0.01,
             seed: 0,
         }
@@ -151,7 +154,7 @@ pub fn screen(evidence: &Evidence, config: &ScreeningConfig) -> Result<Screening
         fit = bench.fit(&found)?;
         (found, fit) = bench.revise(&found, fit, threshold)?;
     }
-    let (found, fit) = bench.prune(found, fit, threshold, 1.0)?;
+    let (found, fit) = bench.settle(found, fit, threshold)?;
     Ok(Screening { found: bench.describe(&found, &fit), threshold, noise: fit.noise, rounds })
 }
 
@@ -288,6 +291,40 @@ impl<'a> Bench<'a> {
             }
             fit = self.fit(&found)?;
         }
+    }
+
+    /// The combinations that stay: seen often enough, explaining enough, and saying what no feature
+    /// says.
+    fn settle(
+        &self,
+        mut found: Vec<Vec<usize>>,
+        fit: Fit,
+        threshold: f64,
+    ) -> Result<(Vec<Vec<usize>>, Fit), ScreeningError> {
+        let stays = |place: usize| {
+            let often = fit.firings[place].len() >= self.config.support;
+            often && !self.is_said(fit.effect(place), &found[place])
+        };
+        let stays: Vec<bool> = (0..found.len()).map(stays).collect();
+        let fit = match stays.iter().all(|stays| *stays) {
+            true => fit,
+            false => {
+                let mut place = 0..;
+                found.retain(|_| place.next().is_none_or(|place| stays[place]));
+                self.fit(&found)?
+            }
+        };
+        self.prune(found, fit, threshold, 1.0)
+    }
+
+    /// Whether a feature that is no part could say the same effect by being on.
+    fn is_said(&self, effect: &[f32], parts: &[usize]) -> bool {
+        let effect = self.outside(effect, parts);
+        let length = dot(&effect, &effect).sqrt();
+        (0..self.n_features).any(|feature| {
+            let along = dot(&effect, self.projection.direction(feature));
+            !parts.contains(&feature) && f64::from(along) > self.config.said * f64::from(length)
+        })
     }
 
     fn describe(&self, found: &[Vec<usize>], fit: &Fit) -> Vec<FoundCombination> {

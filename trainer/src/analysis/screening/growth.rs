@@ -7,6 +7,14 @@ use rayon::prelude::*;
 use super::joint::Fit;
 use super::{Bench, add, dot};
 
+/// On which share of a combination's rows a feature is on that goes along with it.
+const ALWAYS: f64 = 0.8;
+/// How much more often than elsewhere.
+const LIFT: f64 = 3.0;
+/// From which share of its usual strength on a feature may be on though the code says that it is
+/// not.
+const BARELY_ON: f32 = 0.15;
+
 /// The effect on rows with and without a part.
 struct Contrast {
     /// `sum of z e` on the rows of each side: with, without.
@@ -51,6 +59,14 @@ impl Contrast {
         (square > 0.0).then_some((product / square, error))
     }
 
+    /// Completes the side without: what of `all` is not on the side with.
+    fn take_the_rest(&mut self, all: &Self) {
+        self.rows[1] = all.rows[0] - self.rows[0];
+        self.squares[1] = all.squares[0] - self.squares[0];
+        let without = all.sums[0].iter().zip(&self.sums[0]).map(|(all, with)| all - with);
+        self.sums[1] = without.collect();
+    }
+
     fn has_few(&self, least: usize) -> bool {
         self.rows.iter().any(|&rows| rows < least.max(1))
     }
@@ -84,27 +100,47 @@ impl Bench<'_> {
             }
         }
         let mut best: Option<(usize, f64)> = None;
-        for (other, contrast) in contrasts.iter_mut().enumerate() {
-            contrast.rows[1] = all.rows[0] - contrast.rows[0];
-            if parts.contains(&other) || contrast.has_few(self.config.rows_to_judge) {
+        for (other, mut contrast) in contrasts.into_iter().enumerate() {
+            if parts.contains(&other) {
                 continue;
             }
-            contrast.squares[1] = all.squares[0] - contrast.squares[0];
-            let without = all.sums[0].iter().zip(&contrast.sums[0]).map(|(all, with)| all - with);
-            contrast.sums[1] = without.collect();
+            contrast.take_the_rest(&all);
             let grown = [parts, &[other]].concat();
+            let goes_along = self.goes_along(other, &contrast);
+            if goes_along {
+                contrast = self.contrast(parts, other, place, fit);
+            }
             contrast.sums.iter_mut().for_each(|sum| *sum = self.outside(sum, &grown));
             let drop = contrast.drop_with();
-            let left = contrast.left_without(fit.noise);
-            if drop > threshold
-                && drop > contrast.drop_in_all()
-                && left.is_some_and(|(left, error)| left + error < self.config.necessity)
-                && best.is_none_or(|(_, most)| drop > most)
-            {
+            let needed = self.is_needed(&contrast, goes_along, fit.noise);
+            if drop > threshold && needed && best.is_none_or(|(_, most)| drop > most) {
                 best = Some((other, drop));
             }
         }
         best.map(|(other, _)| other)
+    }
+
+    /// Whether a feature is on where the others are nearly always, and much more often than
+    /// elsewhere.
+    fn goes_along(&self, feature: usize, contrast: &Contrast) -> bool {
+        let [with, without] = contrast.rows.map(|rows| rows as f64);
+        let share = with / (with + without);
+        let usual = self.columns[feature].len() as f64 / self.evidence.codes.len() as f64;
+        share >= ALWAYS && share >= LIFT * usual
+    }
+
+    /// Whether the rows say that the part of a contrast belongs to the combination. One that is
+    /// always there does unless they say otherwise: they can hardly tell.
+    fn is_needed(&self, contrast: &Contrast, goes_along: bool, noise: f64) -> bool {
+        let necessity = self.config.necessity;
+        if contrast.has_few(self.config.rows_to_judge) {
+            return goes_along;
+        }
+        let Some((left, error)) = contrast.left_without(noise) else { return false };
+        match goes_along {
+            true => left - error < necessity,
+            false => left + error < necessity && contrast.drop_with() > contrast.drop_in_all(),
+        }
     }
 
     /// The parts that are necessary, as far as the rows can tell; two at least.
@@ -132,16 +168,34 @@ impl Bench<'_> {
         fit: &Fit,
     ) -> Option<(f64, f64)> {
         let others: Vec<usize> = parts.iter().copied().filter(|&other| other != part).collect();
-        let mut contrast = Contrast::new(self.evidence.d_model);
-        for (row, strength, residual) in self.to_explain(&others, place, fit) {
-            let missing = self.evidence.codes.value(row, part).is_none();
-            contrast.add(usize::from(missing), strength, &residual);
-        }
+        let mut contrast = self.contrast(&others, part, place, fit);
         if contrast.has_few(self.config.rows_to_judge) {
             return None;
         }
         contrast.sums.iter_mut().for_each(|sum| *sum = self.outside(sum, parts));
         contrast.left_without(fit.noise)
+    }
+
+    /// The effect of `parts` on rows with and without `other`, but for rows where it may have been
+    /// overlooked: where what is left over points to it.
+    fn contrast(&self, parts: &[usize], other: usize, place: usize, fit: &Fit) -> Contrast {
+        let mut contrast = Contrast::new(self.evidence.d_model);
+        let least = BARELY_ON * self.usual(other);
+        for (row, strength, residual) in self.to_explain(parts, place, fit) {
+            let missing = self.evidence.codes.value(row, other).is_none();
+            if missing && dot(fit.residual(row as u32), self.projection.direction(other)) > least {
+                continue;
+            }
+            contrast.add(usize::from(missing), strength, &residual);
+        }
+        contrast
+    }
+
+    /// How strong a feature usually is when it is on, `sum f^2 / sum f`.
+    fn usual(&self, feature: usize) -> f32 {
+        let values = || self.columns[feature].iter().map(|(_, value)| value);
+        let sum: f32 = values().sum();
+        values().map(|value| value * value).sum::<f32>() / sum.max(f32::MIN_POSITIVE)
     }
 
     /// The rows of `parts` with their strengths and what there is to explain on them: what the fit
