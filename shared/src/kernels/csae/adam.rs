@@ -34,8 +34,8 @@ pub struct Directions<'a> {
     pub width: usize,
 }
 
-/// Moves `parameters` a step against their `gradient`; `first` and `second` are the running means of
-/// the gradient and of its square.
+/// Moves `parameters` a step against their `gradient`; `first` and `second` are the running means
+/// of the gradient and of its square.
 pub fn adam(
     rates: &AdamRates,
     parameters: &mut [f32],

@@ -24,6 +24,8 @@ pub(super) struct Context<'a> {
     pub(super) directions: &'a Packed,
     /// How long each unit's effect is: `[n_units]`, nothing without units.
     pub(super) lengths: &'a [f32],
+    /// The units whose first part a feature is.
+    pub(super) by_first_part: &'a Sorted,
 }
 
 /// Which entries belong to each number below some limit, in their order.
@@ -147,7 +149,7 @@ impl Block {
         let (d_model, n_features) = (model.parameters.d_model(), model.parameters.n_features());
         let k = model.sparsity_k.min(n_features);
         (self.rows, self.d_model, self.steps) = (rows, d_model, model.refit_steps);
-        self.width = k.next_multiple_of(8);
+        self.width = k.next_multiple_of(8).max(8);
         self.keys.resize(n_features, 0);
         self.assembly.resize(n_features);
         self.active.resize(rows * (self.width + 1), 0);
@@ -196,7 +198,7 @@ impl Block {
         let spoken = &mut self.spoken[row];
         spoken.clear();
         if let Some(speakers) = &model.units {
-            self.assembly.listen((speakers, context.lengths), (active, last), spoken);
+            self.assembly.listen((speakers, context), (active, last), spoken);
         }
         let residual = &mut self.residual[row * self.d_model..][..self.d_model];
         leave_over(lanes, parameters, residual, centred, (last, &directions), spoken);
@@ -303,7 +305,7 @@ impl<'a> Firing<'a> {
         let Block { steps, width, .. } = *self.block;
         let values = &self.block.values[self.row * (steps + 1) * width..];
         let pulls = &self.block.pulls[self.row * steps * width..][..steps * width];
-        values.chunks_exact(width.max(1)).zip(pulls.chunks_exact(width.max(1)))
+        values.chunks_exact(width).zip(pulls.chunks_exact(width))
     }
 
     /// For each step of refitting, without a table of products: what was left before it, and the

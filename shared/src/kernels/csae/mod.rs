@@ -1,5 +1,5 @@
-//! The training step of a [`Csae`](crate::Csae) without attention, forward and back in one pass over
-//! the rows, and reading rows with a finished model.
+//! The training step of a [`Csae`](crate::Csae) without attention, forward and back in one pass
+//! over the rows, and reading rows with a finished model.
 //!
 //! What the tensor form does to all features this does to the active ones. Rows are taken in blocks
 //! of fixed size, one task each; then every feature gathers its gradient from the rows on which it

@@ -59,8 +59,8 @@ fn interleave(panel: &mut [f32], rows: &[f32], depth: usize, side: usize) {
     }
 }
 
-/// `out = rows packed + start`: `rows` is `[count, depth]`, `out` `[count, width]`, `start` `[width]`
-/// or empty. `space` keeps its memory between calls.
+/// `out = rows packed + start`: `rows` is `[count, depth]`, `out` `[count, width]`, `start`
+/// `[width]` or empty. `space` keeps its memory between calls.
 pub(super) fn product(
     lanes: Lanes,
     out: &mut [f32],

@@ -1,7 +1,7 @@
 //! Refitting the active features of one row, and the way back through it.
 //!
-//! Forward, as in [`crate::refit`]: `v_t = max(0, v_(t-1) + pace (toward - G v_(t-1)))`. Back, with `g`
-//! the slope of the loss along `v_t`: `u_t = g [v_t > 0]`, and along `v_(t-1)` it is
+//! Forward, as in [`crate::refit`]: `v_t = max(0, v_(t-1) + pace (toward - G v_(t-1)))`. Back, with
+//! `g` the slope of the loss along `v_t`: `u_t = g [v_t > 0]`, and along `v_(t-1)` it is
 //! `u_t - pace G u_t`. With `E_t = x - b - D' v_(t-1)`, what was left before the step, and
 //! `P_t = pace D' u_t`, the decoder's gradient gets `sum_t pace u_t E_t - v_(t-1) P_t`.
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::block::{Block, Context, ROWS};
+use super::block::{Block, Context, ROWS, Sorted};
 use super::gradients;
 use super::lanes::Lanes;
 use super::product::{Packed, product};
@@ -40,6 +40,7 @@ pub(super) struct Tables {
     directions: Packed,
     gram: Vec<f32>,
     lengths: Vec<f32>,
+    by_first_part: Sorted,
 }
 
 impl Step {
@@ -98,11 +99,14 @@ impl Tables {
                 .for_each(|(out, rows)| product(lanes, out, rows, decoder, &[], &mut vec![]));
         }
         self.lengths.clear();
-        if model.units.is_some() {
+        if let Some(units) = &model.units {
             let effects = parameters.effects.chunks_exact(d_model);
             self.lengths.extend(effects.map(|effect| lanes.square(effect).sqrt() as f32));
+            let composing = units.parts.iter().enumerate().filter(|(_, parts)| parts.len() > 1);
+            let pairs = composing.map(|(unit, parts)| (parts[0] as u32, unit));
+            self.by_first_part.sort(n_features, pairs);
         }
-        let Self { encoder, directions, gram, lengths, .. } = &*self;
-        Context { lanes, model, encoder, directions, gram, lengths }
+        let Self { encoder, directions, gram, lengths, by_first_part, .. } = &*self;
+        Context { lanes, model, encoder, directions, gram, lengths, by_first_part }
     }
 }

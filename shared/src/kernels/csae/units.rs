@@ -1,6 +1,7 @@
 //! Which units speak on a row, and how loudly. As [`crate::Units`] says it.
 
 use super::Speakers;
+use super::block::Context;
 
 /// Decides who speaks, row after row.
 #[derive(Clone, Debug, Default)]
@@ -18,31 +19,31 @@ impl Assembly {
     }
 
     /// Puts the units that speak where the `active` features fire with `values` into `spoken`, each
-    /// with its strength. `lengths` says how long each unit's effect is.
+    /// with its strength.
     pub(super) fn listen(
         &mut self,
-        (speakers, lengths): (&Speakers, &[f32]),
+        (speakers, context): (&Speakers, &Context),
         (active, values): (&[u32], &[f32]),
         spoken: &mut Vec<(u32, f32)>,
     ) {
         for (feature, value) in active.iter().zip(values) {
             self.code[*feature as usize] = *value;
         }
-        spoken.clear();
-        for (unit, (parts, threshold)) in speakers.parts.iter().zip(speakers.thresholds).enumerate()
-        {
-            // Most units have a silent part among their first.
-            if parts.len() > 1 && parts.iter().all(|part| self.code[*part] > 0.0) {
+        // Few of the units have a first part that is active at all.
+        for unit in active.iter().flat_map(|first| context.by_first_part.of(*first as usize)) {
+            let parts = &speakers.parts[*unit as usize];
+            if parts.iter().all(|part| self.code[*part] > 0.0) {
                 let strength = self.strength(parts);
-                if strength > *threshold {
-                    spoken.push((unit as u32, strength));
+                if strength > speakers.thresholds[*unit as usize] {
+                    spoken.push((*unit, strength));
                 }
             }
         }
         active.iter().for_each(|feature| self.code[*feature as usize] = 0.0);
         if spoken.len() > speakers.speaking {
-            self.keep_loudest(speakers.speaking, lengths, spoken);
+            self.keep_loudest(speakers.speaking, context.lengths, spoken);
         }
+        spoken.sort_unstable_by_key(|(unit, _)| *unit);
     }
 
     /// The geometric mean of the parts' strengths.

@@ -19,42 +19,20 @@ impl Case {
         let device = Device::flex().autodiff();
         let mut rng = random::stream(seed, "cases");
         let (d_model, n_features) = (rng.random_range(5..=40), rng.random_range(8..=96));
-        let sparsity_k = rng.random_range(1..=n_features.min(if seed % 2 == 0 { 12 } else { 96 }));
+        let largest_k = if seed.is_multiple_of(2) { n_features.min(12) } else { n_features };
+        let sparsity_k = rng.random_range(1..=largest_k);
         let n_units = rng.random_range(1..=20);
         let units = UnitsConfig::new().with_n_units(n_units).with_speaking(4);
         let config = CsaeConfig::new(d_model)
             .with_n_features(n_features)
             .with_sparsity_k(sparsity_k)
             .with_refit_steps(rng.random_range(0..=6))
-            .with_units((seed % 3 > 0).then_some(units));
-        let mut model = config.init(seed, &device);
-        let scale = 1.0 / (d_model as f32).sqrt();
-        let numbers =
-            |name, count, scale| random::normal(&mut random::stream(seed, name), count, scale);
-        let old = Parameters::of(&model);
-        let encoder = numbers("encoder", n_features * d_model, 0.3 * scale);
-        let parameters = Parameters {
-            encoder: encoder.iter().zip(&old.encoder).map(|(one, other)| one + other).collect(),
-            encoder_bias: numbers("encoder bias", n_features, 0.1),
-            decoder_bias: numbers("decoder bias", d_model, 0.3),
-            effects: numbers("effects", old.effects.len(), 0.5),
-            decoder: old.decoder,
-        };
-        model = parameters.put_into(model);
-        let mut parts = vec![];
+            .with_units((!seed.is_multiple_of(3)).then_some(units));
+        let mut model = disturbed(config.init(seed, &device), seed);
         if let Some(units) = &mut model.units {
-            let strongest: Vec<f32> = (0..n_units).map(|_| rng.random_range(0.0..0.4)).collect();
-            units.threshold = weights::param(strongest, [n_units], &device).set_require_grad(false);
-            let mut table = vec![0.0; n_features * n_units];
-            for unit in 0..n_units {
-                for _ in 0..rng.random_range(0..4) {
-                    table[rng.random_range(0..n_features) * n_units + unit] = 1.0;
-                }
-            }
-            let shape = [n_features, n_units];
-            units.parts = weights::param(table, shape, &device).set_require_grad(false);
-            parts = units.combinations();
+            compose(units, &mut rng);
         }
+        let parts = model.units.as_ref().map_or(vec![], shared::Units::combinations);
         let dead = (seed % 4 > 1).then(|| (0..n_features).map(|_| rng.random_bool(0.4)).collect());
         let rows = clear_rows(&model, seed, sparsity_k, dead.as_deref(), rng.random_range(1..=70));
         Self { model, parts, rows, limits: config.limits(), dead }
@@ -85,6 +63,38 @@ impl Case {
         }
         (terms.mse.into_scalar(), terms.auxk.map(|auxk| auxk.into_scalar()), all)
     }
+}
+
+/// The model with weights that no symmetry binds.
+fn disturbed(model: Csae, seed: u64) -> Csae {
+    let old = Parameters::of(&model);
+    let numbers =
+        |name, count, scale| random::normal(&mut random::stream(seed, name), count, scale);
+    let noise = numbers("encoder", old.encoder.len(), 0.3 / (old.d_model() as f32).sqrt());
+    let parameters = Parameters {
+        encoder: old.encoder.iter().zip(&noise).map(|(one, other)| one + other).collect(),
+        encoder_bias: numbers("encoder bias", old.n_features(), 0.1),
+        decoder_bias: numbers("decoder bias", old.d_model(), 0.3),
+        effects: numbers("effects", old.effects.len(), 0.5),
+        decoder: old.decoder,
+    };
+    parameters.put_into(model)
+}
+
+/// Gives units up to three parts and a threshold each.
+fn compose(units: &mut shared::Units, rng: &mut impl RngExt) {
+    let device = units.parts.val().device();
+    let [n_features, n_units] = units.parts.val().dims();
+    let thresholds: Vec<f32> = (0..n_units).map(|_| rng.random_range(0.0..0.4)).collect();
+    units.threshold = weights::param(thresholds, [n_units], &device).set_require_grad(false);
+    let mut table = vec![0.0; n_features * n_units];
+    for unit in 0..n_units {
+        for _ in 0..rng.random_range(0..4) {
+            table[rng.random_range(0..n_features) * n_units + unit] = 1.0;
+        }
+    }
+    let table = weights::param(table, [n_features, n_units], &device);
+    units.parts = table.set_require_grad(false);
 }
 
 /// Rows on which no feature is so near to the edge of being chosen that rounding decides.
