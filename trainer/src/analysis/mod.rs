@@ -2,6 +2,7 @@
 
 pub mod evaluation;
 pub mod features;
+pub mod interaction;
 pub mod measures;
 pub mod non_negative;
 pub mod screening;

@@ -18,9 +18,9 @@ use super::{Clock, Misfit, Observer, Snapshot, check_finite, composition, schedu
 use crate::plan::{AutoencoderTraining, Schedule};
 
 /// After how many steps the loss terms are kept and dead features are looked for.
-const BETWEEN_METRICS: u64 = 50;
+pub(super) const BETWEEN_METRICS: u64 = 50;
 /// A feature is dead after so many silent rows, if half of the training's rows are not fewer.
-const DEAD_AFTER: u64 = 10_000_000;
+pub(super) const DEAD_AFTER: u64 = 10_000_000;
 
 /// What to train, and on what.
 #[derive(Clone, Debug)]
@@ -273,7 +273,7 @@ fn dead_after(task: &AutoencoderTask) -> f32 {
 }
 
 /// Takes out of the decoder's gradient what would only change the lengths of directions.
-fn across(decoder: &Param<Tensor<2>>, gradients: &mut Gradients) {
+pub(super) fn across(decoder: &Param<Tensor<2>>, gradients: &mut Gradients) {
     let tensor = decoder.val();
     if let Some(gradient) = tensor.grad(gradients) {
         let direction = tensor.clone().without_autodiff();

@@ -4,6 +4,7 @@ pub mod adam;
 pub mod autoencoder;
 pub mod composition;
 pub mod lm;
+pub mod rival;
 pub mod rows;
 pub mod schedule;
 

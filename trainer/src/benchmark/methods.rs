@@ -1,0 +1,113 @@
+//! Who proposes combinations: by which model, and by what of it.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use shared::sae::poly::PolySaeConfig;
+use shared::{AttentionConfig, CsaeConfig, UnitsConfig};
+
+use super::config::WorldConfig;
+use super::rivals::Rival;
+
+/// Who proposes combinations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Method {
+    /// Composition units, trained together with the features.
+    Csae,
+    /// Screening what features alone leave over, after their training.
+    Screening,
+    /// Attention between active features, by its interactions; no refit.
+    Attention,
+    /// The same with two rounds and up to four features.
+    AttentionTwoRounds,
+    /// PolySAE with 64 products, by its interactions.
+    #[serde(rename = "poly_sae_64")]
+    #[value(name = "poly_sae_64")]
+    PolySae64,
+    /// PolySAE with 128 products, by its interactions.
+    #[serde(rename = "poly_sae_128")]
+    #[value(name = "poly_sae_128")]
+    PolySae128,
+    /// Pointwise mutual information.
+    Pmi,
+    /// The phi coefficient.
+    Phi,
+    /// The cosine of directions.
+    Cosine,
+    /// PMI times cosine.
+    PmiCosine,
+}
+
+/// What of a model proposes combinations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proposer {
+    /// Its units.
+    Units,
+    /// A screening of what its features leave over.
+    Screening,
+    /// The interactions of its decoder.
+    Interactions,
+    /// A statistic of its code.
+    Statistic(Rival),
+}
+
+/// Which model is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelConfig {
+    /// Features and their composition.
+    Csae(CsaeConfig),
+    /// A polynomial decoder.
+    Poly(PolySaeConfig),
+}
+
+impl Method {
+    /// What of the model proposes.
+    pub fn proposer(self) -> Proposer {
+        match self {
+            Self::Csae => Proposer::Units,
+            Self::Screening => Proposer::Screening,
+            Self::Attention | Self::AttentionTwoRounds => Proposer::Interactions,
+            Self::PolySae64 | Self::PolySae128 => Proposer::Interactions,
+            Self::Pmi => Proposer::Statistic(Rival::Pmi),
+            Self::Phi => Proposer::Statistic(Rival::Phi),
+            Self::Cosine => Proposer::Statistic(Rival::Cosine),
+            Self::PmiCosine => Proposer::Statistic(Rival::PmiCosine),
+        }
+    }
+
+    /// Whether the model is a rival's, so that several learning rates are tried.
+    pub fn is_swept(self) -> bool {
+        let plain = matches!(self.proposer(), Proposer::Statistic(_));
+        !(plain || matches!(self, Self::Csae | Self::Screening))
+    }
+
+    /// The model for a world of this kind. `k` is a quarter above the mean number of active
+    /// features.
+    pub fn model(self, world: &WorldConfig) -> ModelConfig {
+        let k = (1.25 * world.mean_l0).round() as usize;
+        let (d_model, n_features) = (world.d_model, world.n_features);
+        let features = CsaeConfig::new(d_model).with_n_features(n_features).with_sparsity_k(k);
+        let poly = |rank| {
+            let config = PolySaeConfig::new(d_model).with_n_features(n_features);
+            ModelConfig::Poly(config.with_sparsity_k(k).with_rank(rank))
+        };
+        match self {
+            Self::Csae => {
+                ModelConfig::Csae(features.with_refit_steps(3).with_units(Some(UnitsConfig::new())))
+            }
+            Self::Attention => {
+                ModelConfig::Csae(features.with_attention(Some(AttentionConfig::new())))
+            }
+            Self::AttentionTwoRounds => {
+                let attention = AttentionConfig::new().with_rounds(2).with_combination_size(4);
+                ModelConfig::Csae(features.with_attention(Some(attention)))
+            }
+            Self::PolySae64 => poly(64),
+            Self::PolySae128 => poly(128),
+            Self::Screening | Self::Pmi | Self::Phi | Self::Cosine | Self::PmiCosine => {
+                ModelConfig::Csae(features.with_refit_steps(3))
+            }
+        }
+    }
+}

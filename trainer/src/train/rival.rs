@@ -1,0 +1,217 @@
+//! Trains the autoencoders that others have proposed, all by one loop and one recipe.
+//!
+//! Adam with the learning rate's trapezoid, the error and whatever penalty the method has, unit-length
+//! directions and AuxK where the method has them. No snapshots: these trainings are short.
+
+use anyhow::Result;
+use burn::prelude::*;
+use shared::TopK;
+use shared::report::Metric;
+use shared::sae::{SaeOutput, Teachable};
+use shared::weights::to_vec;
+
+use super::adam::{Adam, AdamConfig};
+use super::autoencoder::{BETWEEN_METRICS, DEAD_AFTER, across};
+use super::rows::RowSource;
+use super::{Observer, check_finite, schedule};
+use crate::interrupt;
+use crate::plan::AutoencoderTraining;
+
+/// How to train.
+#[derive(Clone, Copy, Debug)]
+pub struct RivalTask<'a> {
+    /// What it is called in the metrics.
+    pub name: &'a str,
+    /// The recipe.
+    pub training: &'a AutoencoderTraining,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+}
+
+/// A trained autoencoder and how its training went.
+#[derive(Clone, Debug)]
+pub struct TrainedRival<M> {
+    /// The model after the last step, without autodiff.
+    pub model: M,
+    /// The loss terms on the way.
+    pub metrics: Vec<Metric>,
+}
+
+/// The terms of the loss, each of one number.
+struct Terms {
+    /// The mean squared error per dimension, the mean over prefixes where there are any.
+    error: Tensor<1>,
+    penalty: Option<Tensor<1>>,
+    auxk: Option<Tensor<1>>,
+}
+
+impl Terms {
+    /// Measures what `output` leaves of `rows`; `dead` is 1 for dead features, `[n_features]`.
+    fn of(
+        rows: Tensor<2>,
+        output: &SaeOutput,
+        revival: Option<(Tensor<1>, Tensor<2>)>,
+        auxk_weight: f64,
+    ) -> Self {
+        let residual = rows.clone() - output.reconstruction.clone();
+        let whole = residual.clone().square().mean();
+        let count = (output.prefixes.len() + 1) as f64;
+        let prefixes = output.prefixes.iter();
+        let error = prefixes
+            .fold(whole, |sum, prefix| sum + (rows.clone() - prefix.clone()).square().mean())
+            / count;
+        let auxk = revival.map(|(dead, decoder)| {
+            let left = residual.without_autodiff();
+            let [_, d_model] = left.dims();
+            let [n_features, _] = decoder.dims();
+            let count = (d_model / 2).clamp(1, n_features);
+            let revived = TopK::select(output.features.clone() * dead.unsqueeze(), count);
+            let explained = revived.into_dense(n_features).matmul(decoder);
+            let variance = (left.clone() - left.clone().mean_dim(0)).square().mean();
+            (left - explained).square().mean() / (variance + 1e-8) * auxk_weight
+        });
+        Self { error, penalty: output.penalty.clone(), auxk }
+    }
+
+    fn total(&self) -> Tensor<1> {
+        let others = [&self.penalty, &self.auxk].into_iter().flatten();
+        others.fold(self.error.clone(), |sum, term| sum + term.clone())
+    }
+
+    fn named(&self) -> Vec<(String, f64)> {
+        let number = |tensor: &Tensor<1>| f64::from(tensor.clone().into_scalar::<f32>());
+        vec![
+            ("loss".into(), number(&self.total())),
+            ("mse".into(), number(&self.error)),
+            ("penalty".into(), self.penalty.as_ref().map_or(0.0, number)),
+            ("auxk".into(), self.auxk.as_ref().map_or(0.0, number)),
+        ]
+    }
+}
+
+/// Trains `model`, which must be on a device with autodiff.
+///
+/// # Errors
+/// The user stops the training, or it leaves the numbers that can be computed with.
+pub fn train<M: Teachable>(
+    task: &RivalTask,
+    mut model: M,
+    rows: &mut dyn RowSource,
+    observer: &mut dyn Observer,
+) -> Result<TrainedRival<M>> {
+    let training = task.training;
+    let mut adam = Adam::new(AdamConfig::default());
+    let mut silent: Option<Tensor<1>> = None;
+    let mut any_dead = false;
+    let dead_after = DEAD_AFTER.min(training.steps * training.batch_size as u64 / 2) as f32;
+    let mut metrics = vec![];
+    for step in 0..training.steps {
+        if interrupt::requested() {
+            return Err(interrupt::stopped().into());
+        }
+        let batch = rows.batch(step);
+        let output = model.forward_training(batch.clone());
+        let code = output.code.clone().without_autodiff();
+        let silent_rows = count_silent(silent.take(), &code);
+        let dead = silent_rows.clone().greater_scalar(dead_after).float();
+        silent = Some(silent_rows);
+        let revival = any_dead.then(|| model.auxiliary_decoder().map(|by| (dead.clone(), by)));
+        let terms = Terms::of(batch, &output, revival.flatten(), training.auxk_weight);
+        let mut gradients = terms.total().backward();
+        if let Some(decoder) = model.unit_decoder() {
+            across(decoder, &mut gradients);
+        }
+        let rate = task.learning_rate * schedule::trapezoid(step, training.steps, training.warmup);
+        model = adam.step(rate, model, gradients).after_step(code.clone());
+        let done = step + 1;
+        if done.is_multiple_of(BETWEEN_METRICS) || done == training.steps {
+            let metric = measure(task, done, &terms, &dead, code);
+            check_finite(&metric)?;
+            any_dead = metric.values["dead"] > 0.0;
+            metrics.push(metric);
+        }
+        let message = || format!("mse {:.4}", terms.error.clone().into_scalar::<f32>());
+        observer.progress(done, &message);
+    }
+    Ok(TrainedRival { model: model.valid(), metrics })
+}
+
+/// For how many rows each feature has been silent after these: `[n_features]`.
+fn count_silent(before: Option<Tensor<1>>, code: &Tensor<2>) -> Tensor<1> {
+    let [batch, n_features] = code.dims();
+    let before = before.unwrap_or_else(|| Tensor::zeros([n_features], &code.device()));
+    let fired = code.clone().max_dim(0).squeeze_dim::<1>(0).greater_scalar(0.0);
+    (before + batch as f32).mask_fill(fired, 0.0)
+}
+
+fn measure(
+    task: &RivalTask,
+    step: u64,
+    terms: &Terms,
+    dead: &Tensor<1>,
+    code: Tensor<2>,
+) -> Metric {
+    let [batch, _] = code.dims();
+    let active = code.greater_scalar(0.0).float().sum().into_scalar::<f32>();
+    let mut values = terms.named();
+    values.push(("dead".into(), to_vec(dead.clone()).iter().map(|d| f64::from(*d)).sum()));
+    values.push(("l0".into(), f64::from(active) / batch as f64));
+    Metric { stage: task.name.into(), step, values: values.into_iter().collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Unwatched;
+    use super::*;
+    use crate::data::Rows;
+    use crate::plan::{Profile, ProfileName};
+    use crate::train::rows::RecordedRows;
+    use shared::sae::poly::PolySaeConfig;
+    use shared::{random, weights};
+
+    fn training(steps: u64) -> AutoencoderTraining {
+        let training = Profile::named(ProfileName::Smoke).autoencoder_training;
+        AutoencoderTraining { steps, batch_size: 64, ..training }
+    }
+
+    fn rows() -> Rows {
+        let values = random::normal(&mut random::stream(3, "rows"), 700 * 8, 1.0);
+        Rows { values, width: 8 }
+    }
+
+    fn taught<M: Teachable>(model: M, steps: u64) -> TrainedRival<M> {
+        let training = training(steps);
+        let task = RivalTask { name: "test", training: &training, learning_rate: 3e-3 };
+        let (rows, device) = (rows(), Device::flex());
+        let mut source = RecordedRows::new(&rows, 64, 1, &device);
+        train(&task, model, &mut source, &mut Unwatched).unwrap()
+    }
+
+    fn check(model: impl Teachable) {
+        let (one, other) = (taught(model.clone(), 150), taught(model, 150));
+
+        let mse = |metric: &Metric| metric.values["mse"];
+        let (first, last) = (&one.metrics[0], one.metrics.last().unwrap());
+        assert!(mse(last) < 0.95 * mse(first), "{} {}", mse(first), mse(last));
+        assert_eq!(weights::of(&one.model), weights::of(&other.model));
+    }
+
+    #[test]
+    fn every_method_lowers_its_error_and_ends_with_the_same_bits_each_time() {
+        let device = Device::flex().autodiff();
+
+        let poly = PolySaeConfig::new(8).with_n_features(24).with_sparsity_k(4).with_rank(6);
+        check(poly.init(1, &device));
+    }
+
+    #[test]
+    fn a_feature_counts_silent_rows_until_it_fires() {
+        let device = Device::flex();
+        let code = |values: [[f32; 2]; 3]| Tensor::<2>::from_data(values, &device);
+
+        let once = count_silent(None, &code([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]));
+        let twice = count_silent(Some(once), &code([[0.0, 0.0]; 3]));
+
+        assert_eq!(to_vec(twice), [6.0, 3.0]);
+    }
+}
