@@ -56,6 +56,53 @@ fn the_same_seed_gives_the_same_result() {
 }
 
 #[test]
+fn every_trained_rival_is_scored_at_the_learning_rate_that_serves_it_best() {
+    const METHODS: [&str; 11] = [
+        "topk_384",
+        "batch_topk",
+        "matryoshka",
+        "mlp_encoder",
+        "attention",
+        "attention_two_rounds",
+        "poly_sae_64",
+        "poly_sae_128",
+        "coefficient_attention",
+        "literal",
+        "and_mining",
+    ];
+    let program = Program::new();
+    let methods = format!("--methods={}", METHODS.join(","));
+
+    let output = program.run(&[
+        "benchmark",
+        "--out=b",
+        "--track=learned",
+        "--d-model=24",
+        "--features=32",
+        "--mean-l0=3",
+        "--rules=4,2,1",
+        "--steps=60",
+        "--rival-learning-rates=1e-4,3e-3",
+        &methods,
+    ]);
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    let result = json(&program.path("b/benchmark.json"));
+    for method in METHODS {
+        let world = &result["methods"][method]["worlds"][0];
+        let number = |key: &str| world[key].as_f64().unwrap();
+        assert!(number("fvu") > 0.0 && number("fvu") < 1.0, "{method}: {world}");
+        assert!((0.0..=1.0).contains(&number("mcc")), "{method}: {world}");
+        assert!(number("seconds") > 0.0);
+        let tried = world["tried"].as_array().unwrap();
+        let fvu = |place: usize| tried[place]["fvu"].as_f64().unwrap();
+        let best = if fvu(0) < fvu(1) { 1e-4 } else { 3e-3 };
+        assert_eq!((tried.len(), number("learning_rate")), (2, best), "{method}: {world}");
+        assert_eq!(world["sizes"]["pairs"]["size"], 2);
+    }
+}
+
+#[test]
 fn impossible_worlds_are_refused_with_a_reason() {
     let program = Program::new();
     let refused = |argument: &str, expected: &str| {
@@ -70,4 +117,5 @@ fn impossible_worlds_are_refused_with_a_reason() {
     refused("--rules=8,4", "give three");
     refused("--track=oracel", "oracle");
     refused("--methods=guess", "screening");
+    refused("--rival-learning-rates=1e-3,0", "learning rate");
 }

@@ -120,16 +120,15 @@ impl CoefficientAttention {
                 .swap_dims(1, 2) // [batch, n_heads, k, d_head]
         };
         let on = active.values.clone().without_autodiff().greater_scalar(0.0).float();
-        let silent = (1.0 - on.clone()).reshape([batch, 1, 1, k]) * NEVER;
+        let silent: Tensor<2> = (1.0 - on.clone()) * NEVER;
         let scores = heads(&self.query).matmul(heads(&self.key).swap_dims(2, 3))
             / (d_head as f64).sqrt()
-            + silent;
+            + silent.reshape([batch, 1, 1, k]);
         let heard = softmax(scores, 3).matmul(heads(&self.value)).swap_dims(1, 2);
         let heard = linear(heard.reshape([batch, k, width]), self.output.val());
         let flat = heard.reshape([batch * k, width]);
-        let column = |weight: &Param<Tensor<2>>| {
-            flat.clone().matmul(weight.val()).reshape([batch, k])
-        };
+        let column =
+            |weight: &Param<Tensor<2>>| flat.clone().matmul(weight.val()).reshape([batch, k]);
         let gate = sigmoid(column(&self.gate) + self.gate_bias.val().unsqueeze());
         let proposed = relu(column(&self.score));
         (gate.clone() * proposed + (1.0 - gate) * active.values.clone()) * on

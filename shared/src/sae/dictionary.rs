@@ -119,7 +119,9 @@ impl Dictionary {
         let centred = rows - self.decoder_bias.val().unsqueeze();
         let input = match &self.hidden {
             None => centred,
-            Some(hidden) => relu(centred.matmul(hidden.weight.val()) + hidden.bias.val().unsqueeze()),
+            Some(hidden) => {
+                relu(centred.matmul(hidden.weight.val()) + hidden.bias.val().unsqueeze())
+            }
         };
         encode(input, &self.encoder, &self.encoder_bias)
     }

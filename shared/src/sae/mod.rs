@@ -1,5 +1,8 @@
 //! Sparse autoencoders that others have proposed, and one door to all of them.
 
+pub mod coefficient_attention;
+pub mod dictionary;
+pub mod literal;
 pub mod poly;
 
 use std::fmt::Debug;

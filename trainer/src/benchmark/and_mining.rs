@@ -21,8 +21,7 @@ const GROWN_FROM: usize = 8;
 /// out.
 pub fn mine(codes: &SparseRows, n_features: usize, support: usize) -> Vec<Proposal> {
     let columns = codes.columns(n_features);
-    let firing: Vec<Bits> =
-        columns.iter().map(|column| Bits::of(column, codes.len())).collect();
+    let firing: Vec<Bits> = columns.iter().map(|column| Bits::of(column, codes.len())).collect();
     let together = Pairs::count(codes, n_features, 0..codes.len() as u32);
     let best = |feature: usize| -> Vec<(Vec<usize>, f64)> {
         let own = columns[feature].len();
@@ -87,11 +86,7 @@ fn f1(both: usize, one: usize, other: usize) -> f64 {
 struct Pairs(Vec<u32>);
 
 impl Pairs {
-    fn count(
-        codes: &SparseRows,
-        n_features: usize,
-        rows: impl Iterator<Item = u32>,
-    ) -> Self {
+    fn count(codes: &SparseRows, n_features: usize, rows: impl Iterator<Item = u32>) -> Self {
         let mut counts = vec![0; n_features * (n_features + 1) / 2];
         for row in rows {
             let (ids, _) = codes.row(row as usize);

@@ -91,6 +91,12 @@ pub struct BenchmarkArgs {
 /// # Errors
 /// The knobs describe no world, a training fails, or the result cannot be written.
 pub fn run(arguments: &BenchmarkArgs, settings: &Settings, console: &Console) -> Result<()> {
+    let rates = &arguments.rival_learning_rates;
+    if !rates.iter().chain([&arguments.learning_rate]).all(|rate| rate.is_finite() && *rate > 0.0) {
+        return Err(Complaint::usage("a learning rate is not above 0")
+            .fix("choose some between 1e-4 and 1e-2, as in --rival-learning-rates=3e-4,1e-3")
+            .into());
+    }
     let chosen = device::choose(settings.device)?;
     let training = Profile::named(ProfileName::Cpu).autoencoder_training;
     let recipe = Recipe {

@@ -157,7 +157,16 @@ fn train(task: &LearnedTask, learning_rate: f64, source: &mut WorldRows) -> Resu
             csae = Some(finished.clone());
             Box::new(finished)
         }
+        ModelConfig::Dictionary(config) => {
+            teach(task, config.init(seed, &device), learning_rate, source)?
+        }
         ModelConfig::Poly(config) => {
+            teach(task, config.init(seed, &device), learning_rate, source)?
+        }
+        ModelConfig::CoefficientAttention(config) => {
+            teach(task, config.init(seed, &device), learning_rate, source)?
+        }
+        ModelConfig::Literal(config) => {
             teach(task, config.init(seed, &device), learning_rate, source)?
         }
     };

@@ -2,6 +2,9 @@
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use shared::sae::coefficient_attention::CoefficientAttentionConfig;
+use shared::sae::dictionary::{DictionaryConfig, Sparsity};
+use shared::sae::literal::LiteralConfig;
 use shared::sae::poly::PolySaeConfig;
 use shared::{AttentionConfig, CsaeConfig, UnitsConfig};
 
@@ -17,6 +20,18 @@ pub enum Method {
     Csae,
     /// Screening what features alone leave over, after their training.
     Screening,
+    /// The same on a dictionary with half as many features more.
+    #[serde(rename = "topk_384")]
+    #[value(name = "topk_384")]
+    TopK384,
+    /// Screening after the training of BatchTopK.
+    #[serde(rename = "batch_topk")]
+    #[value(name = "batch_topk")]
+    BatchTopK,
+    /// Screening after the training of a Matryoshka autoencoder.
+    Matryoshka,
+    /// Screening after the training of a TopK whose encoder has a hidden layer.
+    MlpEncoder,
     /// Attention between active features, by its interactions; no refit.
     Attention,
     /// The same with two rounds and up to four features.
@@ -29,6 +44,13 @@ pub enum Method {
     #[serde(rename = "poly_sae_128")]
     #[value(name = "poly_sae_128")]
     PolySae128,
+    /// Attention that re-weights coefficients, by its interactions.
+    CoefficientAttention,
+    /// The source's own sketch, by its interactions.
+    Literal,
+    /// Which features fire when others fire together, on the dictionary with half as many features
+    /// more.
+    AndMining,
     /// Pointwise mutual information.
     Pmi,
     /// The phi coefficient.
@@ -48,6 +70,8 @@ pub enum Proposer {
     Screening,
     /// The interactions of its decoder.
     Interactions,
+    /// Which of its features fire when others fire together.
+    AndMining,
     /// A statistic of its code.
     Statistic(Rival),
 }
@@ -57,8 +81,14 @@ pub enum Proposer {
 pub enum ModelConfig {
     /// Features and their composition.
     Csae(CsaeConfig),
+    /// A linear decoder, and a choice of sparsity.
+    Dictionary(DictionaryConfig),
     /// A polynomial decoder.
     Poly(PolySaeConfig),
+    /// Attention between coefficients.
+    CoefficientAttention(CoefficientAttentionConfig),
+    /// The source's sketch.
+    Literal(LiteralConfig),
 }
 
 impl Method {
@@ -66,9 +96,12 @@ impl Method {
     pub fn proposer(self) -> Proposer {
         match self {
             Self::Csae => Proposer::Units,
-            Self::Screening => Proposer::Screening,
+            Self::Screening | Self::TopK384 | Self::BatchTopK => Proposer::Screening,
+            Self::Matryoshka | Self::MlpEncoder => Proposer::Screening,
             Self::Attention | Self::AttentionTwoRounds => Proposer::Interactions,
             Self::PolySae64 | Self::PolySae128 => Proposer::Interactions,
+            Self::CoefficientAttention | Self::Literal => Proposer::Interactions,
+            Self::AndMining => Proposer::AndMining,
             Self::Pmi => Proposer::Statistic(Rival::Pmi),
             Self::Phi => Proposer::Statistic(Rival::Phi),
             Self::Cosine => Proposer::Statistic(Rival::Cosine),
@@ -92,7 +125,26 @@ impl Method {
             let config = PolySaeConfig::new(d_model).with_n_features(n_features);
             ModelConfig::Poly(config.with_sparsity_k(k).with_rank(rank))
         };
+        let dictionary = |sparsity, hidden| {
+            let config = DictionaryConfig::new(d_model, sparsity).with_n_features(n_features);
+            ModelConfig::Dictionary(config.with_hidden(hidden))
+        };
         match self {
+            Self::TopK384 | Self::AndMining => {
+                let wide = features.with_n_features(n_features + n_features / 2);
+                ModelConfig::Csae(wide.with_refit_steps(3))
+            }
+            Self::BatchTopK => dictionary(Sparsity::BatchTopK(k), None),
+            Self::Matryoshka => dictionary(Sparsity::Matryoshka(k), None),
+            Self::MlpEncoder => dictionary(Sparsity::TopK(k), Some(d_model)),
+            Self::CoefficientAttention => {
+                let config = CoefficientAttentionConfig::new(d_model).with_n_features(n_features);
+                ModelConfig::CoefficientAttention(config.with_sparsity_k(k))
+            }
+            Self::Literal => {
+                let config = LiteralConfig::new(d_model).with_n_features(n_features);
+                ModelConfig::Literal(config.with_sparsity_k(k))
+            }
             Self::Csae => {
                 ModelConfig::Csae(features.with_refit_steps(3).with_units(Some(UnitsConfig::new())))
             }

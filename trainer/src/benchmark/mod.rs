@@ -7,6 +7,7 @@
 //! [`proposals`] what it then proposes; [`tracks`] puts all methods side by side, [`command`] is
 //! `trainer benchmark`.
 
+pub mod and_mining;
 pub mod command;
 pub mod config;
 mod directions;

@@ -2,6 +2,7 @@
 
 use shared::composition::units::MOST_PARTS;
 
+use super::and_mining::mine;
 use super::learned::Learned;
 use super::methods::Proposer;
 use super::rivals::{Counts, Rival};
@@ -37,6 +38,7 @@ pub fn proposed(learned: &Learned, proposer: Proposer) -> Proposed {
         Proposer::Units => Proposed::Chosen(mapping.proposals(&learned.combinations)),
         Proposer::Screening => Proposed::Chosen(mapping.proposals(&learned.screened)),
         Proposer::Interactions => ranked(&|codes| by_interaction(learned, codes)),
+        Proposer::AndMining => ranked(&|codes| mine(codes, mapping.truth.len(), SUPPORT)),
         Proposer::Statistic(rival) => {
             let d_model = learned.directions.len() / mapping.truth.len();
             ranked(&|codes| by_statistic(rival, codes, &learned.directions, d_model))

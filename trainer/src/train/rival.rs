@@ -166,6 +166,9 @@ mod tests {
     use crate::data::Rows;
     use crate::plan::{Profile, ProfileName};
     use crate::train::rows::RecordedRows;
+    use shared::sae::coefficient_attention::CoefficientAttentionConfig;
+    use shared::sae::dictionary::{DictionaryConfig, Sparsity};
+    use shared::sae::literal::LiteralConfig;
     use shared::sae::poly::PolySaeConfig;
     use shared::{random, weights};
 
@@ -202,6 +205,25 @@ mod tests {
 
         let poly = PolySaeConfig::new(8).with_n_features(24).with_sparsity_k(4).with_rank(6);
         check(poly.init(1, &device));
+        let dictionary = |sparsity| DictionaryConfig::new(8, sparsity).with_n_features(24);
+        check(dictionary(Sparsity::L1(0.01)).init(1, &device));
+        check(dictionary(Sparsity::TopK(4)).with_hidden(Some(8)).init(1, &device));
+        check(dictionary(Sparsity::BatchTopK(4)).init(1, &device));
+        check(dictionary(Sparsity::Matryoshka(4)).init(1, &device));
+        let attention = CoefficientAttentionConfig::new(8).with_n_features(24).with_sparsity_k(4);
+        check(attention.with_d_compose(8).with_n_heads(2).init(1, &device));
+        let literal = LiteralConfig::new(8).with_n_features(24).with_sparsity_k(4);
+        check(literal.with_d_compose(8).with_n_heads(2).init(1, &device));
+    }
+
+    #[test]
+    fn directions_stay_at_length_one() {
+        let config = DictionaryConfig::new(8, Sparsity::BatchTopK(4)).with_n_features(24);
+
+        let model = taught(config.init(1, &Device::flex().autodiff()), 60).model;
+
+        let lengths = to_vec(model.decoder.val().square().sum_dim(1));
+        assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5), "{lengths:?}");
     }
 
     #[test]
