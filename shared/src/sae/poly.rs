@@ -67,26 +67,20 @@ impl PolySaeConfig {
         let mut rng = random::stream(seed, "polynomial autoencoder weights");
         let Self { d_model, n_features, sparsity_k, .. } = *self;
         let rank = self.rank.min(n_features);
-        let first_rank = rank.max(d_model).min(n_features);
-        let mut matrix = |rows: usize, columns: usize, deviation: f32| {
-            let values = random::normal(&mut rng, rows * columns, deviation);
+        let mut matrix = |rows: usize, columns: usize| {
+            let values = random::normal(&mut rng, rows * columns, 1.0);
             let data = TensorData::new(values, [rows, columns]);
             Tensor::<2>::from_data(data, device).without_autodiff()
         };
-        let directions = unit_rows(matrix(n_features, d_model, 1.0));
-        let room = directions.clone().narrow(1, 0, d_model.min(first_rank));
-        let further = first_rank.saturating_sub(d_model);
-        let first = match further {
-            0 => room,
-            _ => Tensor::cat(vec![room, matrix(n_features, further, 0.1)], 1),
+        let directions = unit_rows(matrix(n_features, d_model));
+        let first = match rank.saturating_sub(d_model) {
+            0 => directions.clone(),
+            more => Tensor::cat(vec![directions.clone(), unit_rows(matrix(n_features, more))], 1),
         };
-        let first = orthonormal(first);
+        let columns = rank.max(d_model).min(n_features);
+        let first = orthonormal(first.narrow(1, 0, columns));
         let linear = first.clone().transpose().matmul(directions.clone());
-        let second = orthonormal(matrix(n_features, rank, 1.0));
-        let third = orthonormal(matrix(n_features, rank, 1.0));
         let spread = (2.0 / rank as f32).sqrt();
-        let quadratic = matrix(rank, d_model, spread);
-        let cubic = matrix(rank, d_model, spread);
         let learned = |tensor: Tensor<2>| {
             let shape = tensor.dims();
             param(to_vec(tensor), shape, device)
@@ -95,11 +89,11 @@ impl PolySaeConfig {
             encoder: learned(directions.transpose()),
             encoder_bias: param(vec![0.0; n_features], [n_features], device),
             first: learned(first),
-            second: learned(second),
-            third: learned(third),
+            second: learned(orthonormal(matrix(n_features, rank))),
+            third: learned(orthonormal(matrix(n_features, rank))),
             linear: learned(linear),
-            quadratic: learned(quadratic),
-            cubic: learned(cubic),
+            quadratic: learned(matrix(rank, d_model) * spread),
+            cubic: learned(matrix(rank, d_model) * spread),
             pair_weight: param(vec![-0.5], [1], device),
             triple_weight: param(vec![0.5], [1], device),
             decoder_bias: param(vec![0.0; d_model], [d_model], device),

@@ -24,6 +24,8 @@ use crate::train::{Diverged, Unwatched, composition};
 
 /// On how many rows of their own thresholds are chosen, and everything is measured.
 pub const TEST_ROWS: usize = 65_536;
+/// On how many of the threshold rows a learning rate is chosen.
+const ROWS_TO_CHOOSE: usize = 16_384;
 
 /// What to learn.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +80,8 @@ pub fn learn(task: &LearnedTask) -> Result<Learned> {
     let mut source = WorldRows::new(task.world, training.batch_size, device);
     let threshold = task.world.rows("threshold rows", TEST_ROWS);
     let rows = source.centred(&threshold.activations);
-    let (trained, tried) = best(task, &mut source, &rows)?;
+    let few = rows.clone().narrow(0, 0, ROWS_TO_CHOOSE);
+    let (trained, tried) = best(task, &mut source, &few)?;
 
     let started = Instant::now();
     let screened = match task.screened {

@@ -120,23 +120,20 @@ impl Method {
     pub fn model(self, world: &WorldConfig) -> ModelConfig {
         let k = (1.25 * world.mean_l0).round() as usize;
         let (d_model, n_features) = (world.d_model, world.n_features);
-        let features = CsaeConfig::new(d_model).with_n_features(n_features).with_sparsity_k(k);
-        let poly = |rank| {
-            let config = PolySaeConfig::new(d_model).with_n_features(n_features);
-            ModelConfig::Poly(config.with_sparsity_k(k).with_rank(rank))
-        };
-        let dictionary = |sparsity, hidden| {
-            let config = DictionaryConfig::new(d_model, sparsity).with_n_features(n_features);
-            ModelConfig::Dictionary(config.with_hidden(hidden))
-        };
+        let dictionary =
+            |sparsity| DictionaryConfig::new(d_model, sparsity).with_n_features(n_features);
         match self {
-            Self::TopK384 | Self::AndMining => {
-                let wide = features.with_n_features(n_features + n_features / 2);
-                ModelConfig::Csae(wide.with_refit_steps(3))
+            Self::PolySae64 | Self::PolySae128 => {
+                let rank = if self == Self::PolySae64 { 64 } else { 128 };
+                let config = PolySaeConfig::new(d_model).with_n_features(n_features);
+                ModelConfig::Poly(config.with_sparsity_k(k).with_rank(rank))
             }
-            Self::BatchTopK => dictionary(Sparsity::BatchTopK(k), None),
-            Self::Matryoshka => dictionary(Sparsity::Matryoshka(k), None),
-            Self::MlpEncoder => dictionary(Sparsity::TopK(k), Some(d_model)),
+            Self::BatchTopK => ModelConfig::Dictionary(dictionary(Sparsity::BatchTopK(k))),
+            Self::Matryoshka => ModelConfig::Dictionary(dictionary(Sparsity::Matryoshka(k))),
+            Self::MlpEncoder => {
+                let config = dictionary(Sparsity::TopK(k)).with_hidden(Some(d_model));
+                ModelConfig::Dictionary(config)
+            }
             Self::CoefficientAttention => {
                 let config = CoefficientAttentionConfig::new(d_model).with_n_features(n_features);
                 ModelConfig::CoefficientAttention(config.with_sparsity_k(k))
@@ -145,21 +142,24 @@ impl Method {
                 let config = LiteralConfig::new(d_model).with_n_features(n_features);
                 ModelConfig::Literal(config.with_sparsity_k(k))
             }
-            Self::Csae => {
-                ModelConfig::Csae(features.with_refit_steps(3).with_units(Some(UnitsConfig::new())))
-            }
-            Self::Attention => {
-                ModelConfig::Csae(features.with_attention(Some(AttentionConfig::new())))
-            }
+            _ => ModelConfig::Csae(self.csae(d_model, n_features).with_sparsity_k(k)),
+        }
+    }
+
+    /// Of the methods whose model is one of ours.
+    fn csae(self, d_model: usize, n_features: usize) -> CsaeConfig {
+        let plain = CsaeConfig::new(d_model).with_n_features(n_features);
+        let refitted = plain.clone().with_refit_steps(3);
+        let attention = AttentionConfig::new();
+        match self {
+            Self::Csae => refitted.with_units(Some(UnitsConfig::new())),
+            Self::TopK384 | Self::AndMining => refitted.with_n_features(n_features * 3 / 2),
+            Self::Attention => plain.with_attention(Some(attention)),
             Self::AttentionTwoRounds => {
-                let attention = AttentionConfig::new().with_rounds(2).with_combination_size(4);
-                ModelConfig::Csae(features.with_attention(Some(attention)))
+                let attention = attention.with_rounds(2).with_combination_size(4);
+                plain.with_attention(Some(attention))
             }
-            Self::PolySae64 => poly(64),
-            Self::PolySae128 => poly(128),
-            Self::Screening | Self::Pmi | Self::Phi | Self::Cosine | Self::PmiCosine => {
-                ModelConfig::Csae(features.with_refit_steps(3))
-            }
+            _ => refitted,
         }
     }
 }

@@ -46,7 +46,8 @@ struct Terms {
 }
 
 impl Terms {
-    /// Measures what `output` leaves of `rows`; `dead` is 1 for dead features, `[n_features]`.
+    /// Measures what `output` leaves of `rows`. For AuxK: 1 for dead features, `[n_features]`, and
+    /// the decoder that revives them, `[n_features, d_model]`.
     fn of(
         rows: Tensor<2>,
         output: &SaeOutput,
@@ -95,45 +96,83 @@ impl Terms {
 /// The user stops the training, or it leaves the numbers that can be computed with.
 pub fn train<M: Teachable>(
     task: &RivalTask,
-    mut model: M,
+    model: M,
     rows: &mut dyn RowSource,
     observer: &mut dyn Observer,
 ) -> Result<TrainedRival<M>> {
-    let training = task.training;
-    let mut adam = Adam::new(AdamConfig::default());
-    let mut silent: Option<Tensor<1>> = None;
-    let mut any_dead = false;
-    let dead_after = DEAD_AFTER.min(training.steps * training.batch_size as u64 / 2) as f32;
+    let steps = task.training.steps;
+    let adam = Adam::new(AdamConfig::default());
+    let mut state = State { model, adam, silent: None, any_dead: false };
     let mut metrics = vec![];
-    for step in 0..training.steps {
+    for step in 0..steps {
         if interrupt::requested() {
             return Err(interrupt::stopped().into());
         }
-        let batch = rows.batch(step);
-        let output = model.forward_training(batch.clone());
-        let code = output.code.clone().without_autodiff();
-        let silent_rows = count_silent(silent.take(), &code);
-        let dead = silent_rows.clone().greater_scalar(dead_after).float();
-        silent = Some(silent_rows);
-        let revival = any_dead.then(|| model.auxiliary_decoder().map(|by| (dead.clone(), by)));
-        let terms = Terms::of(batch, &output, revival.flatten(), training.auxk_weight);
-        let mut gradients = terms.total().backward();
-        if let Some(decoder) = model.unit_decoder() {
-            across(decoder, &mut gradients);
-        }
-        let rate = task.learning_rate * schedule::trapezoid(step, training.steps, training.warmup);
-        model = adam.step(rate, model, gradients).after_step(code.clone());
+        let learned = state.learn(task, rows.batch(step), step);
         let done = step + 1;
-        if done.is_multiple_of(BETWEEN_METRICS) || done == training.steps {
-            let metric = measure(task, done, &terms, &dead, code);
+        if done.is_multiple_of(BETWEEN_METRICS) || done == steps {
+            let metric = learned.metric(task, done);
             check_finite(&metric)?;
-            any_dead = metric.values["dead"] > 0.0;
+            state.any_dead = metric.values["dead"] > 0.0;
             metrics.push(metric);
         }
-        let message = || format!("mse {:.4}", terms.error.clone().into_scalar::<f32>());
+        let message = || format!("mse {:.4}", learned.terms.error.clone().into_scalar::<f32>());
         observer.progress(done, &message);
     }
-    Ok(TrainedRival { model: model.valid(), metrics })
+    Ok(TrainedRival { model: state.model.valid(), metrics })
+}
+
+struct State<M> {
+    model: M,
+    adam: Adam,
+    /// For how many rows each feature has been silent: `[n_features]`.
+    silent: Option<Tensor<1>>,
+    /// Whether a feature was dead when last looked.
+    any_dead: bool,
+}
+
+/// What a step has shown.
+struct Step {
+    terms: Terms,
+    /// 1 for dead features: `[n_features]`.
+    dead: Tensor<1>,
+    /// `[batch, n_features]`.
+    code: Tensor<2>,
+}
+
+impl<M: Teachable> State<M> {
+    fn learn(&mut self, task: &RivalTask, batch: Tensor<2>, step: u64) -> Step {
+        let training = task.training;
+        let output = self.model.forward_training(batch.clone());
+        let code = output.code.clone().without_autodiff();
+        let silent = count_silent(self.silent.take(), &code);
+        let rows = training.steps * training.batch_size as u64;
+        let dead = silent.clone().greater_scalar(DEAD_AFTER.min(rows / 2) as f32).float();
+        self.silent = Some(silent);
+        let decoder = self.any_dead.then(|| self.model.auxiliary_decoder()).flatten();
+        let revival = decoder.map(|decoder| (dead.clone(), decoder));
+        let terms = Terms::of(batch, &output, revival, training.auxk_weight);
+        let mut gradients = terms.total().backward();
+        if let Some(decoder) = self.model.unit_decoder() {
+            across(decoder, &mut gradients);
+        }
+        let share = schedule::trapezoid(step, training.steps, training.warmup);
+        let model = self.adam.step(task.learning_rate * share, self.model.clone(), gradients);
+        self.model = model.after_step(code.clone());
+        Step { terms, dead, code }
+    }
+}
+
+impl Step {
+    fn metric(&self, task: &RivalTask, step: u64) -> Metric {
+        let [batch, _] = self.code.dims();
+        let active = self.code.clone().greater_scalar(0.0).float().sum().into_scalar::<f32>();
+        let dead = to_vec(self.dead.clone()).iter().map(|dead| f64::from(*dead)).sum();
+        let mut values = self.terms.named();
+        values.push(("dead".into(), dead));
+        values.push(("l0".into(), f64::from(active) / batch as f64));
+        Metric { stage: task.name.into(), step, values: values.into_iter().collect() }
+    }
 }
 
 /// For how many rows each feature has been silent after these: `[n_features]`.
@@ -142,21 +181,6 @@ fn count_silent(before: Option<Tensor<1>>, code: &Tensor<2>) -> Tensor<1> {
     let before = before.unwrap_or_else(|| Tensor::zeros([n_features], &code.device()));
     let fired = code.clone().max_dim(0).squeeze_dim::<1>(0).greater_scalar(0.0);
     (before + batch as f32).mask_fill(fired, 0.0)
-}
-
-fn measure(
-    task: &RivalTask,
-    step: u64,
-    terms: &Terms,
-    dead: &Tensor<1>,
-    code: Tensor<2>,
-) -> Metric {
-    let [batch, _] = code.dims();
-    let active = code.greater_scalar(0.0).float().sum().into_scalar::<f32>();
-    let mut values = terms.named();
-    values.push(("dead".into(), to_vec(dead.clone()).iter().map(|d| f64::from(*d)).sum()));
-    values.push(("l0".into(), f64::from(active) / batch as f64));
-    Metric { stage: task.name.into(), step, values: values.into_iter().collect() }
 }
 
 #[cfg(test)]
