@@ -213,8 +213,13 @@ mod tests {
     }
 
     fn poly() -> PolySae {
+        let device = Device::flex();
         let config = PolySaeConfig::new(4).with_n_features(FEATURES).with_rank(3);
-        config.init(3, &Device::flex())
+        let mut model = config.init(3, &device);
+        let mut rng = random::stream(3, "test");
+        let mut matrix = || param(random::normal(&mut rng, 12, 1.0), [3, 4], &device);
+        (model.quadratic, model.cubic) = (matrix(), matrix());
+        model
     }
 
     #[test]
@@ -270,7 +275,7 @@ mod tests {
                 product.iter().zip(row).map(|(a, b)| a * b * typical(*part)).collect()
             })
         };
-        let mut output = vec![0.0; 4];
+        let mut output = [0.0; 4];
         let mut add = |terms: Vec<f64>, matrix: &Tensor<2>, weight: f64| {
             let matrix = to_vec(matrix.clone());
             for (rank, term) in terms.iter().enumerate() {
