@@ -64,7 +64,7 @@ const SHORT: [&str; 8] = [
     "--features=32",
     "--mean-l0=3",
     "--rules=4,2,1",
-    "--steps=40",
+    "--steps=100",
 ];
 
 #[test]

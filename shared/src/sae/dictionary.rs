@@ -15,7 +15,7 @@ use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
 
-use super::{Autoencoder, SaeOutput, Teachable, encode, with_unit_rows};
+use super::{Autoencoder, SaeOutput, Teachable, encode, orthonormal, with_unit_rows};
 use crate::csae::unit_rows;
 use crate::weights::{param, to_vec};
 use crate::{TopK, random};
@@ -23,6 +23,9 @@ use crate::{TopK, random};
 /// How much of its old value the running threshold keeps in a step. The authors keep 0.999 of it;
 /// with a few thousand steps that would remember the beginning.
 const MEMORY: f64 = 0.99;
+/// Where the hidden layer starts, in the usual size of an activation's coordinate: hardly ever below 0,
+/// so that the encoder starts as a linear one. From random weights it learns far more slowly.
+const HIDDEN_BIAS: f32 = 2.0;
 
 /// How few features are active.
 #[derive(Config, Debug, PartialEq)]
@@ -82,32 +85,39 @@ pub struct Hidden {
 }
 
 impl DictionaryConfig {
-    /// New weights: random directions, the encoder their transpose where there is no hidden layer.
+    /// New weights: random directions, and an encoder that is their transpose, through a hidden layer
+    /// as far as that is wide enough.
     pub fn init(&self, seed: u64, device: &Device) -> Dictionary {
         let mut rng = random::stream(seed, "dictionary weights");
         let Self { d_model, n_features, .. } = *self;
-        let directions = random::normal(&mut rng, n_features * d_model, 1.0);
-        let data = TensorData::new(directions, [n_features, d_model]);
-        let directions = unit_rows(Tensor::<2>::from_data(data, device).without_autodiff());
-        let mut matrix = |rows: usize, columns: usize, deviation: f32| {
-            let values = random::normal(&mut rng, rows * columns, deviation);
-            param(values, [rows, columns], device)
+        let mut matrix = |rows: usize, columns: usize| {
+            let values = random::normal(&mut rng, rows * columns, 1.0);
+            let data = TensorData::new(values, [rows, columns]);
+            Tensor::<2>::from_data(data, device).without_autodiff()
         };
-        let zeros = |length: usize| param(vec![0.0; length], [length], device);
-        let hidden = self.hidden.map(|width| Hidden {
-            weight: matrix(d_model, width, (2.0 / d_model as f32).sqrt()),
-            bias: zeros(width),
+        let learned = |tensor: Tensor<2>| {
+            let shape = tensor.dims();
+            param(to_vec(tensor), shape, device)
+        };
+        let directions = unit_rows(matrix(n_features, d_model));
+        let mut encoder = directions.clone().transpose();
+        let mut encoder_bias = vec![0.0; n_features];
+        let hidden = self.hidden.map(|width| {
+            let weight = match width <= d_model {
+                true => orthonormal(matrix(d_model, width)),
+                false => orthonormal(matrix(width, d_model)).transpose(),
+            };
+            encoder = weight.clone().transpose().matmul(encoder.clone()); // [width, n_features]
+            encoder_bias = to_vec(encoder.clone().sum_dim(0) * -HIDDEN_BIAS);
+            let bias = param(vec![HIDDEN_BIAS; width], [width], device);
+            Hidden { weight: learned(weight), bias }
         });
-        let encoder = match self.hidden {
-            None => param(to_vec(directions.clone().transpose()), [d_model, n_features], device),
-            Some(width) => matrix(width, n_features, 1.0 / (width as f32).sqrt()),
-        };
         Dictionary {
             hidden,
-            encoder,
-            encoder_bias: zeros(n_features),
-            decoder: param(to_vec(directions), [n_features, d_model], device),
-            decoder_bias: zeros(d_model),
+            encoder: learned(encoder),
+            encoder_bias: param(encoder_bias, [n_features], device),
+            decoder: learned(directions),
+            decoder_bias: param(vec![0.0; d_model], [d_model], device),
             threshold: param(vec![-1.0], [1], device).set_require_grad(false),
             sparsity: self.sparsity.clone(),
         }
@@ -319,6 +329,21 @@ mod tests {
         let other = csae.forward(rows(&device), limits).reconstruction;
 
         one.into_data().assert_eq(&other.into_data(), true);
+    }
+
+    #[test]
+    fn an_encoder_with_a_hidden_layer_starts_as_a_linear_one() {
+        let device = Device::flex();
+        for width in [8, 12] {
+            let config = DictionaryConfig::new(8, Sparsity::TopK(3)).with_n_features(16);
+            let model = config.with_hidden(Some(width)).init(1, &device);
+            let rows = rows(&device) * 0.3;
+
+            let features = model.features(rows.clone());
+
+            let expected = relu(rows.matmul(model.decoder.val().transpose()));
+            assert!((features - expected).abs().max().into_scalar::<f32>() < 1e-4);
+        }
     }
 
     #[test]

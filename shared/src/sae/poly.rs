@@ -12,7 +12,7 @@
 use burn::module::Param;
 use burn::prelude::*;
 
-use super::{Autoencoder, SaeOutput, Teachable, encode, replaced};
+use super::{Autoencoder, SaeOutput, Teachable, encode, orthonormal, replaced, toward_orthonormal};
 use crate::csae::unit_rows;
 use crate::weights::{param, to_vec};
 use crate::{TopK, random};
@@ -162,19 +162,6 @@ impl Teachable for PolySae {
         }
         self
     }
-}
-
-/// The nearest matrix with orthonormal columns, for a matrix of full rank.
-fn orthonormal(matrix: Tensor<2>) -> Tensor<2> {
-    let length = matrix.clone().square().sum().sqrt().unsqueeze();
-    // From the smallest singular values that random matrices have, each round gains a half.
-    (0..40).fold(matrix / length, |matrix, _| toward_orthonormal(matrix))
-}
-
-/// One step of Newton and Schulz, `U (3 I - U'U) / 2`: exact but for the square of the distance.
-fn toward_orthonormal(matrix: Tensor<2>) -> Tensor<2> {
-    let gram = matrix.clone().transpose().matmul(matrix.clone());
-    matrix.clone() * 1.5 - matrix.matmul(gram) * 0.5
 }
 
 #[cfg(test)]
