@@ -12,6 +12,7 @@ pub mod plot;
 pub mod random;
 pub mod refit;
 pub mod report;
+pub mod sae;
 pub mod topk;
 pub mod vocab;
 pub mod weights;

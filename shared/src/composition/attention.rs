@@ -54,7 +54,7 @@ pub struct Attention {
     /// The score of the null slot in every head: `[n_heads]`.
     null: Param<Tensor<1>>,
     /// `[d_compose, d_model]`.
-    output: Param<Tensor<2>>,
+    pub output: Param<Tensor<2>>,
     gate: Option<Gate>,
     /// From what was composed to the next round's tokens: `[d_compose, d_compose]`.
     between_rounds: Option<Param<Tensor<2>>>,

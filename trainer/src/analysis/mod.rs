@@ -3,6 +3,7 @@
 pub mod evaluation;
 pub mod exact_code;
 pub mod features;
+pub mod interaction;
 pub mod measures;
 pub mod non_negative;
 pub mod screening;

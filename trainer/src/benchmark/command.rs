@@ -10,8 +10,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::config::WorldConfig;
+use super::methods::Method;
 use super::score::SizeScore;
-use super::tracks::{Method, MethodScore, Recipe, Track, scores};
+use super::tracks::{MethodScore, Recipe, Track, scores};
 use super::world::World;
 use crate::complaint::Complaint;
 use crate::console::Console;
@@ -79,6 +80,10 @@ pub struct BenchmarkArgs {
     /// Highest learning rate of a training (learned track)
     #[arg(long, default_value_t = 1e-3)]
     learning_rate: f64,
+    /// Learning rates of which each trained rival gets the one with the lowest error on threshold
+    /// rows (learned track)
+    #[arg(long, value_delimiter = ',', num_args = 1, default_value = "3e-4,1e-3,2e-3")]
+    rival_learning_rates: Vec<f64>,
 }
 
 /// Runs the benchmark.
@@ -86,11 +91,18 @@ pub struct BenchmarkArgs {
 /// # Errors
 /// The knobs describe no world, a training fails, or the result cannot be written.
 pub fn run(arguments: &BenchmarkArgs, settings: &Settings, console: &Console) -> Result<()> {
+    let rates = &arguments.rival_learning_rates;
+    if !rates.iter().chain([&arguments.learning_rate]).all(|rate| rate.is_finite() && *rate > 0.0) {
+        return Err(Complaint::usage("a learning rate is not above 0")
+            .fix("choose some between 1e-4 and 1e-2, as in --rival-learning-rates=3e-4,1e-3")
+            .into());
+    }
     let chosen = device::choose(settings.device)?;
     let training = Profile::named(ProfileName::Cpu).autoencoder_training;
     let recipe = Recipe {
         training: AutoencoderTraining { steps: arguments.steps, ..training },
         learning_rate: arguments.learning_rate,
+        rival_learning_rates: arguments.rival_learning_rates.clone(),
         device: chosen.device,
     };
     console.say(&format!("{}  device: {} ({})", crate::version(), chosen.name, chosen.hint));
@@ -175,6 +187,7 @@ fn result(
         "worlds": arguments.worlds,
         "steps": arguments.steps,
         "learning_rate": arguments.learning_rate,
+        "rival_learning_rates": arguments.rival_learning_rates,
         "world": world,
         "methods": methods,
         "null": without_effects,
@@ -242,14 +255,14 @@ fn interval(values: &[f64]) -> Option<[f64; 2]> {
 /// One line for each method: F1 with hits and proposals of each size, means over worlds.
 fn table(real: &[BTreeMap<Method, MethodScore>]) -> String {
     let mut text = format!(
-        "{:<12} {:>22} {:>22} {:>22} {:>8} {:>7} {:>8}",
+        "{:<22} {:>22} {:>22} {:>22} {:>8} {:>7} {:>8}",
         "method", "pairs F1 (hits/found)", "triples", "quadruples", "FVU", "MCC", "seconds"
     );
     let methods = real.first().into_iter().flat_map(BTreeMap::keys);
     for method in methods {
         let scores: Vec<MethodScore> =
             real.iter().filter_map(|scores| scores.get(method)).cloned().collect();
-        let _ = write!(text, "\n{:<12}", super::score::name(method));
+        let _ = write!(text, "\n{:<22}", super::score::name(method));
         for name in ["pairs", "triples", "quadruples"] {
             let cell = format!(
                 "{:.2} ({:.1}/{:.1})",

@@ -3,19 +3,25 @@
 //! [`world`] draws the features, the rules and the decoys, [`rows`] lets them fire. [`oracle`]
 //! reads the rows with the true dictionary and finds combinations in what is left over;
 //! [`rivals`] rank combinations by simpler statistics of the same code; [`score`] says how many
-//! of the rules were found. [`learned`] trains a model instead; [`tracks`] puts all methods side
-//! by side, [`command`] is `trainer benchmark`.
+//! of the rules were found. [`learned`] trains a model instead, [`methods`] says which, and
+//! [`proposals`] what it then proposes; [`tracks`] puts all methods side by side, [`command`] is
+//! `trainer benchmark`.
 
+pub mod and_mining;
 pub mod command;
 pub mod config;
 mod directions;
 pub mod effects;
 pub mod learned;
 pub mod mapping;
+pub mod methods;
 pub mod oracle;
+pub mod proposals;
+mod reading;
 pub mod rivals;
 pub mod rows;
 pub mod rules;
 pub mod score;
 pub mod tracks;
 pub mod world;
+mod world_rows;

@@ -7,21 +7,18 @@ use anyhow::Result;
 use burn::prelude::Device;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use shared::{CsaeConfig, UnitsConfig};
 
 use super::learned::{Learned, LearnedTask, TEST_ROWS, learn};
 use super::mapping::Mapping;
+use super::methods::{Method, ModelConfig, Proposer};
 use super::oracle::OracleCode;
-use super::rivals::{Counts, Rival, deployed};
+use super::proposals::{Proposed, by_statistic, proposed};
+use super::rivals::deployed;
 use super::rules::RuleKind;
-use super::score::{Proposal, SizeScore, Truth, score};
+use super::score::{SizeScore, Truth, score};
 use super::world::World;
 use crate::analysis::screening::ScreeningConfig;
-use crate::analysis::screening::sparse::SparseRows;
 use crate::plan::AutoencoderTraining;
-
-/// Combinations on fewer rows are ranked nowhere.
-const SUPPORT: usize = 15;
 
 /// What is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -33,37 +30,6 @@ pub enum Track {
     Learned,
 }
 
-/// Who proposes combinations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum Method {
-    /// Composition units, trained together with the features (learned track only).
-    Csae,
-    /// Screening what features alone leave over, after their training.
-    Screening,
-    /// Pointwise mutual information.
-    Pmi,
-    /// The phi coefficient.
-    Phi,
-    /// The cosine of directions.
-    Cosine,
-    /// PMI times cosine.
-    PmiCosine,
-}
-
-impl Method {
-    fn rival(self) -> Option<Rival> {
-        match self {
-            Self::Csae | Self::Screening => None,
-            Self::Pmi => Some(Rival::Pmi),
-            Self::Phi => Some(Rival::Phi),
-            Self::Cosine => Some(Rival::Cosine),
-            Self::PmiCosine => Some(Rival::PmiCosine),
-        }
-    }
-}
-
 /// How a method did in one world.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct MethodScore {
@@ -73,8 +39,23 @@ pub struct MethodScore {
     pub fvu: Option<f64>,
     /// Mean cosine of matched directions; learned track only.
     pub mcc: Option<f64>,
-    /// How long it took, the training that it needs included.
+    /// How long it took, the training that it needs included; at the chosen learning rate alone.
     pub seconds: f64,
+    /// The learning rate that was taken: the one with the lowest error on threshold rows; learned
+    /// track only.
+    pub learning_rate: Option<f64>,
+    /// All learning rates that were tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<TriedRate>,
+}
+
+/// A learning rate and how it did.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TriedRate {
+    /// The highest learning rate of the training.
+    pub learning_rate: f64,
+    /// Fraction of variance unexplained on threshold rows; none where the training diverged.
+    pub fvu: Option<f64>,
 }
 
 /// What is to be learned in the learned track.
@@ -82,8 +63,10 @@ pub struct MethodScore {
 pub struct Recipe {
     /// The steps of a training.
     pub training: AutoencoderTraining,
-    /// Its highest learning rate.
+    /// The highest learning rate of the model with units and of the plain TopK with refit.
     pub learning_rate: f64,
+    /// The learning rates that every other model may choose from.
+    pub rival_learning_rates: Vec<f64>,
     /// Where to compute.
     pub device: Device,
 }
@@ -105,6 +88,7 @@ pub fn scores(
     }
 }
 
+/// Scores those of `methods` that need no training.
 fn oracle(
     world: &World,
     methods: &[Method],
@@ -113,22 +97,24 @@ fn oracle(
     let test = OracleCode::read(world, &world.rows("test rows", TEST_ROWS));
     let threshold = OracleCode::read(world, &world.rows("threshold rows", TEST_ROWS));
     let mapping = Mapping::identity(world.config.n_features);
+    let d_model = world.config.d_model;
     let mut all = BTreeMap::new();
     for method in methods {
         let started = Instant::now();
-        let sizes = match method.rival() {
-            Some(rival) => {
-                let codes = [&threshold.codes, &test.codes];
-                rival_scores(world, rival, codes, &world.directions, &mapping)
-            }
-            None if *method == Method::Csae => continue,
-            None => {
+        let proposed = match method.proposer() {
+            Proposer::Screening if *method == Method::Screening => {
                 let screening = test.screen(world, &ScreeningConfig::default())?;
-                sizes_of(world, &mapping, &mapping.proposals(&screening.found))
+                Proposed::Chosen(mapping.proposals(&screening.found))
             }
+            Proposer::Statistic(rival) => {
+                let rank = |codes| by_statistic(rival, codes, &world.directions, d_model);
+                Proposed::Ranked { threshold: rank(&threshold.codes), test: rank(&test.codes) }
+            }
+            _ => continue,
         };
-        say(&format!("{method:?} after {:.1} s", started.elapsed().as_secs_f64()));
+        let sizes = sizes_of(world, &mapping, &proposed);
         let seconds = started.elapsed().as_secs_f64();
+        say(&format!("{method:?} after {seconds:.1} s"));
         all.insert(*method, MethodScore { sizes, seconds, ..MethodScore::default() });
     }
     Ok(all)
@@ -140,82 +126,57 @@ fn learned(
     recipe: &Recipe,
     say: &mut dyn FnMut(&str),
 ) -> Result<BTreeMap<Method, MethodScore>> {
-    let k = (1.25 * world.config.mean_l0).round() as usize;
-    let config = |units: Option<UnitsConfig>| {
-        CsaeConfig::new(world.config.d_model)
-            .with_n_features(world.config.n_features)
-            .with_sparsity_k(k)
-            .with_refit_steps(3)
-            .with_units(units)
-    };
-    let train = |config: &CsaeConfig| {
-        let Recipe { training, learning_rate, device } = recipe;
-        let (learning_rate, seed) = (*learning_rate, world.config.seed);
-        learn(&LearnedTask { world, config, training, learning_rate, seed, device })
-    };
     let mut all = BTreeMap::new();
-    let described = |learned: &Learned, sizes| MethodScore {
-        sizes,
-        fvu: Some(learned.fvu),
-        mcc: Some(learned.mcc),
-        seconds: learned.seconds,
-    };
-    if methods.contains(&Method::Csae) {
-        let learned = train(&config(Some(UnitsConfig::new())))?;
-        let found = learned.mapping.proposals(&learned.combinations);
-        say(&format!("Csae after {:.0} s, FVU {:.4}", learned.seconds, learned.fvu));
-        let sizes = sizes_of(world, &learned.mapping, &found);
-        all.insert(Method::Csae, described(&learned, sizes));
+    let mut models: Vec<(ModelConfig, Vec<Method>)> = vec![];
+    for method in methods {
+        let model = method.model(&world.config);
+        match models.iter_mut().find(|(other, _)| *other == model) {
+            Some((_, methods)) => methods.push(*method),
+            None => models.push((model, vec![*method])),
+        }
     }
-    if methods.iter().all(|method| *method == Method::Csae) {
-        return Ok(all);
-    }
-    let learned = train(&config(None))?;
-    say(&format!("TopK with refit after {:.0} s, FVU {:.4}", learned.seconds, learned.fvu));
-    for method in methods.iter().filter(|method| **method != Method::Csae) {
-        let sizes = match method.rival() {
-            Some(rival) => {
-                let codes = [&learned.threshold_codes, &learned.test_codes];
-                rival_scores(world, rival, codes, &learned.directions, &learned.mapping)
-            }
-            None => {
-                sizes_of(world, &learned.mapping, &learned.mapping.proposals(&learned.screened))
-            }
-        };
-        all.insert(*method, described(&learned, sizes));
+    for (model, methods) in &models {
+        let own = [recipe.learning_rate];
+        let swept = methods.iter().any(|method| method.is_swept());
+        let learning_rates = if swept { &recipe.rival_learning_rates } else { &own[..] };
+        let screened = methods.iter().any(|method| method.proposer() == Proposer::Screening);
+        let learned = learn(&LearnedTask { world, model, learning_rates, screened, recipe })?;
+        for method in methods {
+            let score = described(world, &learned, method.proposer());
+            let (seconds, fvu, rate) = (score.seconds, learned.fvu, learned.learning_rate);
+            say(&format!("{method:?} after {seconds:.0} s, FVU {fvu:.4}, learning rate {rate}"));
+            all.insert(*method, score);
+        }
     }
     Ok(all)
 }
 
-const SIZES: [(usize, &str); 3] = [(2, "pairs"), (3, "triples"), (4, "quadruples")];
-
-/// The scores of proposals that a method makes of itself.
-fn sizes_of(world: &World, mapping: &Mapping, found: &[Proposal]) -> BTreeMap<String, SizeScore> {
-    let one = |(size, name): (usize, &str)| {
-        let truth = Truth::new(&world.rules, &world.decoys, size, RuleKind::is_visible);
-        (name.to_string(), score(&truth, found, found, |feature| mapping.recovers(feature)))
-    };
-    SIZES.map(one).into()
+fn described(world: &World, learned: &Learned, proposer: Proposer) -> MethodScore {
+    let started = Instant::now();
+    let proposed = proposed(learned, proposer);
+    MethodScore {
+        sizes: sizes_of(world, &learned.mapping, &proposed),
+        fvu: Some(learned.fvu),
+        mcc: Some(learned.mcc),
+        seconds: learned.seconds + started.elapsed().as_secs_f64(),
+        learning_rate: Some(learned.learning_rate),
+        tried: learned.tried.clone(),
+    }
 }
 
-/// The scores of a statistic, deployed down to the value that is best on threshold rows.
-fn rival_scores(
-    world: &World,
-    rival: Rival,
-    [threshold, test]: [&SparseRows; 2],
-    directions: &[f32],
-    mapping: &Mapping,
-) -> BTreeMap<String, SizeScore> {
-    let d_model = world.config.d_model;
-    let counts = |codes| Counts::new(codes, directions, d_model, SUPPORT);
-    let (on_threshold, on_test) = (counts(threshold), counts(test));
+/// The scores of proposals by size. A ranking is deployed down to the value that is best on
+/// threshold rows.
+fn sizes_of(world: &World, mapping: &Mapping, proposed: &Proposed) -> BTreeMap<String, SizeScore> {
+    let recovers = |feature| mapping.recovers(feature);
     let one = |(size, name): (usize, &str)| {
         let truth = Truth::new(&world.rules, &world.decoys, size, RuleKind::is_visible);
-        let ranked = |counts: &Counts| mapping.translate(&counts.ranking(rival, size));
-        let ranking = ranked(&on_test);
-        let deployed = deployed(&truth, &ranked(&on_threshold), &ranking);
-        let recovers = |feature| mapping.recovers(feature);
-        (name.to_string(), score(&truth, &deployed, &ranking, recovers))
+        let score = match proposed {
+            Proposed::Chosen(found) => score(&truth, found, found, recovers),
+            Proposed::Ranked { threshold, test } => {
+                score(&truth, &deployed(&truth, threshold, test), test, recovers)
+            }
+        };
+        (name.to_string(), score)
     };
-    SIZES.map(one).into()
+    [(2, "pairs"), (3, "triples"), (4, "quadruples")].map(one).into()
 }

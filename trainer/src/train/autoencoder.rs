@@ -15,9 +15,9 @@ use super::{Clock, Misfit, Observer, Snapshot, check_finite, composition, dictio
 use crate::plan::{AutoencoderTraining, Schedule};
 
 /// After how many steps the loss terms are kept and dead features are looked for.
-const BETWEEN_METRICS: u64 = 50;
+pub(super) const BETWEEN_METRICS: u64 = 50;
 /// A feature is dead after so many silent rows, if half of the training's rows are not fewer.
-const DEAD_AFTER: u64 = 10_000_000;
+pub(super) const DEAD_AFTER: u64 = 10_000_000;
 
 /// What to train, and on what.
 #[derive(Clone, Debug)]

@@ -145,7 +145,7 @@ fn fired(active: &TopK, n_features: usize) -> Tensor<1> {
 }
 
 /// Takes out of the decoder's gradient what would only change the lengths of directions.
-fn across(decoder: &Param<Tensor<2>>, gradients: &mut Gradients) {
+pub(super) fn across(decoder: &Param<Tensor<2>>, gradients: &mut Gradients) {
     let tensor = decoder.val();
     if let Some(gradient) = tensor.grad(gradients) {
         let direction = tensor.clone().without_autodiff();

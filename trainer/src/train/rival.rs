@@ -1,0 +1,264 @@
+//! Trains the autoencoders that others have proposed, all by one loop and one recipe.
+//!
+//! Adam with the learning rate's trapezoid, the error and whatever penalty the method has, unit-length
+//! directions and AuxK where the method has them. No snapshots: these trainings are short.
+
+use anyhow::Result;
+use burn::prelude::*;
+use shared::TopK;
+use shared::report::Metric;
+use shared::sae::{SaeOutput, Teachable};
+use shared::weights::to_vec;
+
+use super::adam::{Adam, AdamConfig};
+use super::autoencoder::{BETWEEN_METRICS, DEAD_AFTER};
+use super::learner::across;
+use super::rows::RowSource;
+use super::{Observer, check_finite, schedule};
+use crate::interrupt;
+use crate::plan::AutoencoderTraining;
+
+/// How to train.
+#[derive(Clone, Copy, Debug)]
+pub struct RivalTask<'a> {
+    /// What it is called in the metrics.
+    pub name: &'a str,
+    /// The recipe.
+    pub training: &'a AutoencoderTraining,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+}
+
+/// A trained autoencoder and how its training went.
+#[derive(Clone, Debug)]
+pub struct TrainedRival<M> {
+    /// The model after the last step, without autodiff.
+    pub model: M,
+    /// The loss terms on the way.
+    pub metrics: Vec<Metric>,
+}
+
+/// The terms of the loss, each of one number.
+struct Terms {
+    /// The mean squared error per dimension, the mean over prefixes where there are any.
+    error: Tensor<1>,
+    penalty: Option<Tensor<1>>,
+    auxk: Option<Tensor<1>>,
+}
+
+impl Terms {
+    /// Measures what `output` leaves of `rows`. For AuxK: 1 for dead features, `[n_features]`, and
+    /// the decoder that revives them, `[n_features, d_model]`.
+    fn of(
+        rows: Tensor<2>,
+        output: &SaeOutput,
+        revival: Option<(Tensor<1>, Tensor<2>)>,
+        auxk_weight: f64,
+    ) -> Self {
+        let residual = rows.clone() - output.reconstruction.clone();
+        let whole = residual.clone().square().mean();
+        let count = (output.prefixes.len() + 1) as f64;
+        let prefixes = output.prefixes.iter();
+        let error = prefixes
+            .fold(whole, |sum, prefix| sum + (rows.clone() - prefix.clone()).square().mean())
+            / count;
+        let auxk = revival.map(|(dead, decoder)| {
+            let left = residual.without_autodiff();
+            let [_, d_model] = left.dims();
+            let [n_features, _] = decoder.dims();
+            let count = (d_model / 2).clamp(1, n_features);
+            let revived = TopK::select(output.features.clone() * dead.unsqueeze(), count);
+            let explained = revived.into_dense(n_features).matmul(decoder);
+            let variance = (left.clone() - left.clone().mean_dim(0)).square().mean();
+            (left - explained).square().mean() / (variance + 1e-8) * auxk_weight
+        });
+        Self { error, penalty: output.penalty.clone(), auxk }
+    }
+
+    fn total(&self) -> Tensor<1> {
+        let others = [&self.penalty, &self.auxk].into_iter().flatten();
+        others.fold(self.error.clone(), |sum, term| sum + term.clone())
+    }
+
+    fn named(&self) -> Vec<(String, f64)> {
+        let number = |tensor: &Tensor<1>| f64::from(tensor.clone().into_scalar::<f32>());
+        vec![
+            ("loss".into(), number(&self.total())),
+            ("mse".into(), number(&self.error)),
+            ("penalty".into(), self.penalty.as_ref().map_or(0.0, number)),
+            ("auxk".into(), self.auxk.as_ref().map_or(0.0, number)),
+        ]
+    }
+}
+
+/// Trains `model`, which must be on a device with autodiff.
+///
+/// # Errors
+/// The user stops the training, or it leaves the numbers that can be computed with.
+pub fn train<M: Teachable>(
+    task: &RivalTask,
+    model: M,
+    rows: &mut dyn RowSource,
+    observer: &mut dyn Observer,
+) -> Result<TrainedRival<M>> {
+    let steps = task.training.steps;
+    let adam = Adam::new(AdamConfig::default());
+    let mut state = State { model, adam, silent: None, any_dead: false };
+    let mut metrics = vec![];
+    for step in 0..steps {
+        if interrupt::requested() {
+            return Err(interrupt::stopped().into());
+        }
+        let learned = state.learn(task, rows.batch(step), step);
+        let done = step + 1;
+        if done.is_multiple_of(BETWEEN_METRICS) || done == steps {
+            let metric = learned.metric(task, done);
+            check_finite(&metric)?;
+            state.any_dead = metric.values["dead"] > 0.0;
+            metrics.push(metric);
+        }
+        let message = || format!("mse {:.4}", learned.terms.error.clone().into_scalar::<f32>());
+        observer.progress(done, &message);
+    }
+    Ok(TrainedRival { model: state.model.valid(), metrics })
+}
+
+struct State<M> {
+    model: M,
+    adam: Adam,
+    /// For how many rows each feature has been silent: `[n_features]`.
+    silent: Option<Tensor<1>>,
+    /// Whether a feature was dead when last looked.
+    any_dead: bool,
+}
+
+/// What a step has shown.
+struct Step {
+    terms: Terms,
+    /// 1 for dead features: `[n_features]`.
+    dead: Tensor<1>,
+    /// `[batch, n_features]`.
+    code: Tensor<2>,
+}
+
+impl<M: Teachable> State<M> {
+    fn learn(&mut self, task: &RivalTask, batch: Tensor<2>, step: u64) -> Step {
+        let training = task.training;
+        let output = self.model.forward_training(batch.clone());
+        let code = output.code.clone().without_autodiff();
+        let silent = count_silent(self.silent.take(), &code);
+        let rows = training.steps * training.batch_size as u64;
+        let dead = silent.clone().greater_scalar(DEAD_AFTER.min(rows / 2) as f32).float();
+        self.silent = Some(silent);
+        let decoder = self.any_dead.then(|| self.model.auxiliary_decoder()).flatten();
+        let revival = decoder.map(|decoder| (dead.clone(), decoder));
+        let terms = Terms::of(batch, &output, revival, training.auxk_weight);
+        let mut gradients = terms.total().backward();
+        if let Some(decoder) = self.model.unit_decoder() {
+            across(decoder, &mut gradients);
+        }
+        let share = schedule::trapezoid(step, training.steps, training.warmup);
+        let model = self.adam.step(task.learning_rate * share, self.model.clone(), gradients);
+        self.model = model.after_step(code.clone());
+        Step { terms, dead, code }
+    }
+}
+
+impl Step {
+    fn metric(&self, task: &RivalTask, step: u64) -> Metric {
+        let [batch, _] = self.code.dims();
+        let active = self.code.clone().greater_scalar(0.0).float().sum().into_scalar::<f32>();
+        let dead = to_vec(self.dead.clone()).iter().map(|dead| f64::from(*dead)).sum();
+        let mut values = self.terms.named();
+        values.push(("dead".into(), dead));
+        values.push(("l0".into(), f64::from(active) / batch as f64));
+        Metric { stage: task.name.into(), step, values: values.into_iter().collect() }
+    }
+}
+
+/// For how many rows each feature has been silent after these: `[n_features]`.
+fn count_silent(before: Option<Tensor<1>>, code: &Tensor<2>) -> Tensor<1> {
+    let [batch, n_features] = code.dims();
+    let before = before.unwrap_or_else(|| Tensor::zeros([n_features], &code.device()));
+    let fired = code.clone().max_dim(0).squeeze_dim::<1>(0).greater_scalar(0.0);
+    (before + batch as f32).mask_fill(fired, 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Unwatched;
+    use super::*;
+    use crate::data::Rows;
+    use crate::plan::{Profile, ProfileName};
+    use crate::train::rows::RecordedRows;
+    use shared::sae::coefficient_attention::CoefficientAttentionConfig;
+    use shared::sae::dictionary::{DictionaryConfig, Sparsity};
+    use shared::sae::literal::LiteralConfig;
+    use shared::sae::poly::PolySaeConfig;
+    use shared::{random, weights};
+
+    fn training(steps: u64) -> AutoencoderTraining {
+        let training = Profile::named(ProfileName::Smoke).autoencoder_training;
+        AutoencoderTraining { steps, batch_size: 64, ..training }
+    }
+
+    fn rows() -> Rows {
+        let values = random::normal(&mut random::stream(3, "rows"), 700 * 8, 1.0);
+        Rows { values, width: 8 }
+    }
+
+    fn taught<M: Teachable>(model: M, steps: u64) -> TrainedRival<M> {
+        let training = training(steps);
+        let task = RivalTask { name: "test", training: &training, learning_rate: 3e-3 };
+        let (rows, device) = (rows(), Device::flex());
+        let mut source = RecordedRows::new(&rows, 64, 1, &device);
+        train(&task, model, &mut source, &mut Unwatched).unwrap()
+    }
+
+    fn check(model: impl Teachable) {
+        let (one, other) = (taught(model.clone(), 150), taught(model, 150));
+
+        let mse = |metric: &Metric| metric.values["mse"];
+        let (first, last) = (&one.metrics[0], one.metrics.last().unwrap());
+        assert!(mse(last) < 0.95 * mse(first), "{} {}", mse(first), mse(last));
+        assert_eq!(weights::of(&one.model), weights::of(&other.model));
+    }
+
+    #[test]
+    fn every_method_lowers_its_error_and_ends_with_the_same_bits_each_time() {
+        let device = Device::flex().autodiff();
+
+        let poly = PolySaeConfig::new(8).with_n_features(24).with_sparsity_k(4).with_rank(6);
+        check(poly.init(1, &device));
+        let dictionary = |sparsity| DictionaryConfig::new(8, sparsity).with_n_features(24);
+        check(dictionary(Sparsity::L1(0.01)).init(1, &device));
+        check(dictionary(Sparsity::TopK(4)).with_hidden(Some(8)).init(1, &device));
+        check(dictionary(Sparsity::BatchTopK(4)).init(1, &device));
+        check(dictionary(Sparsity::Matryoshka(4)).init(1, &device));
+        let attention = CoefficientAttentionConfig::new(8).with_n_features(24).with_sparsity_k(4);
+        check(attention.with_d_compose(8).with_n_heads(2).init(1, &device));
+        let literal = LiteralConfig::new(8).with_n_features(24).with_sparsity_k(4);
+        check(literal.with_d_compose(8).with_n_heads(2).init(1, &device));
+    }
+
+    #[test]
+    fn directions_stay_at_length_one() {
+        let config = DictionaryConfig::new(8, Sparsity::BatchTopK(4)).with_n_features(24);
+
+        let model = taught(config.init(1, &Device::flex().autodiff()), 60).model;
+
+        let lengths = to_vec(model.decoder.val().square().sum_dim(1));
+        assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5), "{lengths:?}");
+    }
+
+    #[test]
+    fn a_feature_counts_silent_rows_until_it_fires() {
+        let device = Device::flex();
+        let code = |values: [[f32; 2]; 3]| Tensor::<2>::from_data(values, &device);
+
+        let once = count_silent(None, &code([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]));
+        let twice = count_silent(Some(once), &code([[0.0, 0.0]; 3]));
+
+        assert_eq!(to_vec(twice), [6.0, 3.0]);
+    }
+}
