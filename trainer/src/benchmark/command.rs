@@ -78,11 +78,11 @@ pub struct BenchmarkArgs {
     #[arg(long, default_value_t = 4_000)]
     steps: u64,
     /// Highest learning rate of a training (learned track)
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 3e-3)]
     learning_rate: f64,
     /// Learning rates of which each trained rival gets the one with the lowest error on threshold
     /// rows (learned track)
-    #[arg(long, value_delimiter = ',', num_args = 1, default_value = "3e-4,1e-3,2e-3")]
+    #[arg(long, value_delimiter = ',', num_args = 1, default_value = "1e-3,3e-3")]
     rival_learning_rates: Vec<f64>,
 }
 

@@ -17,7 +17,7 @@ use super::world::World;
 use super::world_rows::WorldRows;
 use crate::analysis::screening::sparse::SparseRows;
 use crate::analysis::screening::{Evidence, FoundCombination, ScreeningConfig, screen};
-use crate::plan::Schedule;
+use crate::plan::{AutoencoderTraining, DictionaryCompletion, Schedule};
 use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::rival::{self, RivalTask};
 use crate::train::{Diverged, Unwatched, composition};
@@ -36,6 +36,8 @@ pub struct LearnedTask<'a> {
     pub model: &'a ModelConfig,
     /// The learning rates to try: that with the lowest error on threshold rows is taken.
     pub learning_rates: &'a [f64],
+    /// Whether directions that are missing in the dictionary are looked for on the way.
+    pub completed: bool,
     /// Whether combinations are looked for in what the features leave over, after the training.
     pub screened: bool,
     /// How to learn.
@@ -182,11 +184,13 @@ fn train_csae(
     learning_rate: f64,
     source: &mut WorldRows,
 ) -> Result<FinishedCsae> {
+    let completion = task.completed.then(DictionaryCompletion::default);
+    let training = AutoencoderTraining { completion, ..task.recipe.training.clone() };
     let task = AutoencoderTask {
         name: "benchmark",
         config,
         schedule: Schedule::default(),
-        training: &task.recipe.training,
+        training: &training,
         learning_rate,
         seed: task.world.config.seed,
     };

@@ -18,8 +18,10 @@ use super::rivals::Rival;
 pub enum Method {
     /// Composition units, trained together with the features.
     Csae,
-    /// Screening what features alone leave over, after their training.
+    /// Screening what features alone leave over, after the same training without units.
     Screening,
+    /// Screening after an ordinary training, in which no missing directions are looked for.
+    PlainScreening,
     /// The same on a dictionary with half as many features more.
     #[serde(rename = "topk_384")]
     #[value(name = "topk_384")]
@@ -96,7 +98,8 @@ impl Method {
     pub fn proposer(self) -> Proposer {
         match self {
             Self::Csae => Proposer::Units,
-            Self::Screening | Self::TopK384 | Self::BatchTopK => Proposer::Screening,
+            Self::Screening | Self::PlainScreening => Proposer::Screening,
+            Self::TopK384 | Self::BatchTopK => Proposer::Screening,
             Self::Matryoshka | Self::MlpEncoder => Proposer::Screening,
             Self::Attention | Self::AttentionTwoRounds => Proposer::Interactions,
             Self::PolySae64 | Self::PolySae128 => Proposer::Interactions,
@@ -111,8 +114,14 @@ impl Method {
 
     /// Whether the model is a rival's, so that several learning rates are tried.
     pub fn is_swept(self) -> bool {
-        let plain = matches!(self.proposer(), Proposer::Statistic(_));
-        !(plain || matches!(self, Self::Csae | Self::Screening))
+        !self.is_completed()
+    }
+
+    /// Whether the training looks for directions that are missing in the dictionary. Statistics
+    /// are given that dictionary, too.
+    pub fn is_completed(self) -> bool {
+        let statistic = matches!(self.proposer(), Proposer::Statistic(_));
+        statistic || matches!(self, Self::Csae | Self::Screening)
     }
 
     /// The model for a world of this kind. `k` is a quarter above the mean number of active

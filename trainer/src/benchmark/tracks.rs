@@ -127,20 +127,22 @@ fn learned(
     say: &mut dyn FnMut(&str),
 ) -> Result<BTreeMap<Method, MethodScore>> {
     let mut all = BTreeMap::new();
-    let mut models: Vec<(ModelConfig, Vec<Method>)> = vec![];
+    let mut models: Vec<((ModelConfig, bool), Vec<Method>)> = vec![];
     for method in methods {
-        let model = method.model(&world.config);
+        let model = (method.model(&world.config), method.is_completed());
         match models.iter_mut().find(|(other, _)| *other == model) {
             Some((_, methods)) => methods.push(*method),
             None => models.push((model, vec![*method])),
         }
     }
-    for (model, methods) in &models {
+    for ((model, completed), methods) in &models {
+        let completed = *completed;
         let own = [recipe.learning_rate];
         let swept = methods.iter().any(|method| method.is_swept());
         let learning_rates = if swept { &recipe.rival_learning_rates } else { &own[..] };
         let screened = methods.iter().any(|method| method.proposer() == Proposer::Screening);
-        let learned = learn(&LearnedTask { world, model, learning_rates, screened, recipe })?;
+        let task = LearnedTask { world, model, learning_rates, completed, screened, recipe };
+        let learned = learn(&task)?;
         for method in methods {
             let score = described(world, &learned, method.proposer());
             let (seconds, fvu, rate) = (score.seconds, learned.fvu, learned.learning_rate);
