@@ -3,6 +3,7 @@
 # Its last line is "N passed, N failed".
 #
 # CSAE_BUILD_CACHE  where builds are kept, outside the checkout (default ~/.cache/csae-build)
+# CSAE_WEBGPU       1 also builds the engine for graphics cards and proves it (some ten minutes)
 # CSAE_DATA         a folder with shakespeare_char/input.txt for the run on real text; without it, that
 #                   run looks for one itself
 set -u
@@ -12,32 +13,8 @@ export CARGO_TARGET_DIR=$cache/target
 export CARGO_TERM_COLOR=never
 mkdir -p "$cache" || exit 1
 
-passed=0
-failed=0
-table=()
-
-# stage NAME COMMAND...: runs a command; counts it once, or the tests that its output reports.
-stage() {
-  local name=$1 began=$SECONDS status out
-  shift
-  printf '\n=== %s\n' "$name"
-  out=$(mktemp)
-  "$@" 2>&1 | tee "$out"
-  status=${PIPESTATUS[0]}
-  if grep -q '^test result: ' "$out"; then
-    passed=$((passed + $(sed -n 's/^test result: .* \([0-9]*\) passed.*/\1/p' "$out" | paste -sd+ | bc)))
-    failed=$((failed + $(sed -n 's/^test result: .* \([0-9]*\) failed.*/\1/p' "$out" | paste -sd+ | bc)))
-    # A command that failed without a failed test has not even built.
-    [ "$status" = 0 ] || grep -q '[1-9][0-9]* failed' "$out" || failed=$((failed + 1))
-  elif [ "$status" = 0 ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    printf '=== %s: FAILED (exit code %s)\n' "$name" "$status"
-  fi
-  rm -f "$out"
-  table+=("$(awk -v s=$((SECONDS - began)) -v n="$name" 'BEGIN { printf "%6.1f min  %s", s / 60, n }')")
-}
+. scripts/stages.sh
+. scripts/test-browser.sh
 
 # A software Vulkan driver to test the graphics card's path without one, numpy to read what we write.
 install_tools() {
@@ -47,7 +24,6 @@ install_tools() {
   ls /usr/share/vulkan/icd.d/lvp_icd*.json >/dev/null 2>&1 || missing+=(mesa-vulkan-drivers)
   ldconfig -p | grep -q libvulkan.so.1 || missing+=(libvulkan1)
   /usr/bin/python3 -c 'import numpy' 2>/dev/null || missing+=(python3-numpy)
-  command -v bc >/dev/null || missing+=(bc)
   if [ ${#missing[@]} = 0 ]; then
     echo "nothing to install"
   elif command -v apt-get >/dev/null; then
@@ -73,13 +49,10 @@ main_job() {
 stage "tools" install_tools
 stage "format" cargo fmt --all --check
 stage "build and test" env CSAE_TEST_SOFTWARE_DEVICE=required \
-  cargo test --release --locked -p shared -p trainer --no-fail-fast
+  cargo test --release --locked -p shared -p trainer -p web --no-fail-fast
 stage "lints" cargo clippy --release --locked --workspace --all-targets -- -D warnings
 # Type-checks the CUDA path; DOCS_RS leaves out the LLVM bundle that only linking needs.
 stage "cuda check" env DOCS_RS=1 cargo check --release --locked -p trainer --features cuda
 stage "main job, smoke profile" main_job
-
-printf '\n=== minutes\n'
-printf '%s\n' "${table[@]}"
-printf '\n%s passed, %s failed\n' "$passed" "$failed"
-[ "$failed" = 0 ]
+browser_stages
+summary

@@ -198,7 +198,7 @@ impl Bundle {
             .ok_or_else(|| BundleError::UnknownAutoencoder(name.to_string()))?;
         let mut part = weights::part(&self.weights, &format!("{name}."));
         let normalization = Normalization::take_from(&mut part)?;
-        let model = weights::load(info.config.init(0, device), &part)?;
+        let model = weights::load(info.config.blank(device), &part)?;
         Ok((model, normalization))
     }
 }

@@ -85,10 +85,27 @@ impl CsaeConfig {
         let directions = Tensor::<2>::from_data(TensorData::new(directions, shape), device);
         let directions = unit_rows(directions.without_autodiff());
         let encoder = to_vec(directions.clone().transpose());
+        self.with_directions(encoder, to_vec(directions), seed, device)
+    }
+
+    /// Weights to be replaced. Reads nothing from the device, which the browser's WebGPU cannot do at
+    /// once.
+    pub(crate) fn blank(&self, device: &Device) -> Csae {
+        let zeros = vec![0.0; self.n_features * self.d_model];
+        self.with_directions(zeros.clone(), zeros, 0, device)
+    }
+
+    fn with_directions(
+        &self,
+        encoder: Vec<f32>,
+        decoder: Vec<f32>,
+        seed: u64,
+        device: &Device,
+    ) -> Csae {
         Csae {
             encoder: param(encoder, [self.d_model, self.n_features], device),
             encoder_bias: param(vec![0.0; self.n_features], [self.n_features], device),
-            decoder: param(to_vec(directions), shape, device),
+            decoder: param(decoder, [self.n_features, self.d_model], device),
             decoder_bias: param(vec![0.0; self.d_model], [self.d_model], device),
             attention: self
                 .attention

@@ -2,24 +2,45 @@
 //!
 //! Knows tensors, bytes and serde. Knows no file, no network, no clock and no device of its own.
 
+#[cfg(feature = "models")]
 pub mod bundle;
+#[cfg(feature = "models")]
 pub mod char_lm;
+#[cfg(feature = "models")]
 pub mod composition;
+#[cfg(feature = "models")]
 pub mod csae;
+#[cfg(feature = "models")]
 pub mod kernels;
+#[cfg(feature = "models")]
 mod linear;
 pub mod plot;
+#[cfg(feature = "models")]
 pub mod random;
+#[cfg(feature = "models")]
+pub mod reader;
+pub mod reading;
+#[cfg(feature = "models")]
 pub mod refit;
 pub mod report;
+#[cfg(feature = "models")]
 pub mod sae;
+pub mod site;
+#[cfg(feature = "models")]
 pub mod topk;
 pub mod vocab;
+#[cfg(feature = "models")]
 pub mod weights;
 
-pub use char_lm::{CharLm, CharLmConfig};
-pub use composition::attention::{Attention, AttentionConfig, AttentionOutput};
-pub use composition::units::{Units, UnitsConfig, UnitsOutput};
-pub use csae::{Csae, CsaeConfig, CsaeOutput, Limits};
-pub use topk::TopK;
+#[cfg(feature = "models")]
+pub use models::*;
 pub use vocab::Vocab;
+
+#[cfg(feature = "models")]
+mod models {
+    pub use crate::char_lm::{CharLm, CharLmConfig};
+    pub use crate::composition::attention::{Attention, AttentionConfig, AttentionOutput};
+    pub use crate::composition::units::{Units, UnitsConfig, UnitsOutput};
+    pub use crate::csae::{Csae, CsaeConfig, CsaeOutput, Limits};
+    pub use crate::topk::TopK;
+}

@@ -75,6 +75,10 @@ pub struct FeatureStats {
     pub lowers: Vec<(char, f64)>,
     /// Places at which it fires most strongly, strongest first.
     pub examples: Vec<Example>,
+    /// Places at which it fires with a quarter of its greatest strength, two quarters and so on: a few
+    /// of each, so that the strongest are not taken for all.
+    #[serde(default)]
+    pub quarters: Vec<Vec<Example>>,
 }
 
 /// Counts in bins of equal width from 0 to `high`.
@@ -95,6 +99,43 @@ pub struct Example {
     pub at: usize,
     /// How strongly the feature fires at each character; 0 where it was not measured.
     pub values: Vec<f32>,
+}
+
+/// A set of features that act together, as `combinations.json` has it for each autoencoder.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Combination {
+    /// The features, ascending; as many as the combination is large.
+    pub parts: Vec<usize>,
+    /// The interaction of exactly these parts alone, `|I(P)|`.
+    pub interaction: f64,
+    /// The same among the other features that are usually active with them.
+    pub interaction_in_context: f64,
+    /// In how many rows all parts are active.
+    pub support: usize,
+    /// How much more often they are than if they were independent.
+    pub lift: f64,
+    /// The logarithm of the lift, in nats.
+    pub pmi: f64,
+    /// The interaction's 95 % confidence interval.
+    pub ci95: Option<[f64; 2]>,
+    /// The characters that only the combination makes more likely, strongest first.
+    pub raises: Vec<(char, f64)>,
+    /// The characters that only the combination makes less likely, strongest first.
+    pub lowers: Vec<(char, f64)>,
+    /// What it adds, told in features and how much of each, strongest first.
+    pub adds: Vec<(usize, f64)>,
+    /// Places at which all parts fire, strongest first.
+    pub together: Vec<Example>,
+    /// For each part, places at which it fires and no other part does.
+    pub alone: Vec<Vec<Example>>,
+}
+
+impl Combination {
+    /// How many features it has.
+    pub fn size(&self) -> usize {
+        self.parts.len()
+    }
 }
 
 /// One line of `metrics.jsonl`.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The distinct characters of a text, sorted by code point; the id of each is its place.
 ///
 /// As JSON it is the plain list: `["\n", " ", "a"]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Vec<char>", try_from = "Vec<char>")]
 pub struct Vocab {
     characters: Vec<char>,

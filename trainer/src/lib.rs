@@ -17,6 +17,7 @@ pub mod plan;
 pub mod results;
 pub mod run_folder;
 pub mod settings;
+pub mod site;
 pub mod train;
 
 use std::cell::RefCell;

@@ -10,6 +10,7 @@ use trainer::benchmark::command::{self, BenchmarkArgs};
 use trainer::complaint::{Complaint, exit_code};
 use trainer::console::{self, Console};
 use trainer::settings::Settings;
+use trainer::site::{self, SiteArgs};
 
 /// Finds the features of a language model and how they combine. Example: trainer --out_dir=run_1
 ///
@@ -29,6 +30,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Benchmark(BenchmarkArgs),
+    Site(SiteArgs),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
     let settings = Settings::read(|name| std::env::var_os(name))?;
     match (&cli.command, &cli.out_dir) {
         (Some(Command::Benchmark(arguments)), _) => command::run(arguments, &settings, console),
+        (Some(Command::Site(arguments)), _) => site::run(arguments, console),
         (None, Some(out_dir)) => trainer::run(out_dir, &settings, console),
         (None, None) => Err(Complaint::usage("no --out_dir was given")
             .fix("trainer --out_dir=run_1, or trainer --help")

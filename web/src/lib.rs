@@ -1,5 +1,23 @@
-//! The explorer: a page that reloads a finished run. Not built yet.
-//!
-//! What is here is what it will stand on: the bundle of a run, read from bytes that the page fetched.
+//! The csae explorer: a page that reloads finished runs, and the engine that it fetches on demand.
 
-pub use shared::bundle::{Bundle, BundleError};
+pub mod charts;
+pub mod figures;
+pub mod route;
+
+#[cfg(feature = "engine")]
+pub mod engine;
+
+#[cfg(feature = "page")]
+pub mod app;
+#[cfg(feature = "page")]
+pub mod engine_link;
+#[cfg(feature = "page")]
+pub mod keys;
+#[cfg(feature = "page")]
+pub mod pages;
+#[cfg(feature = "page")]
+pub mod place;
+#[cfg(feature = "page")]
+pub mod session;
+#[cfg(feature = "page")]
+pub mod shown;

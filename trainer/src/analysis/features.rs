@@ -13,6 +13,8 @@ const BINS: usize = 20;
 const EXAMPLES: usize = 12;
 /// How much of the text an example shows before and after its place.
 const CONTEXT: (usize, usize) = (28, 11);
+/// How many examples each quarter of the strengths has.
+const EXAMPLES_OF_A_QUARTER: usize = 3;
 /// How far apart two examples are at least.
 const APART: usize = 8;
 /// How many characters a feature raises and lowers.
@@ -48,7 +50,9 @@ pub fn statistics(
             let effects = &effects[feature * vocab_size..(feature + 1) * vocab_size];
             let (raises, lowers) = strongest(effects, text.vocab);
             let stats = of_firings(&firings, rows);
-            FeatureStats { raises, lowers, examples: examples(&firings, text), ..stats }
+            let quarters = quarters(&firings, stats.max, text);
+            let examples = examples(&firings, text);
+            FeatureStats { raises, lowers, examples, quarters, ..stats }
         })
         .collect()
 }
@@ -88,16 +92,35 @@ fn of_firings(firings: &[Firing], rows: usize) -> FeatureStats {
 fn examples(firings: &[Firing], text: RowText) -> Vec<Example> {
     let mut order: Vec<&Firing> = firings.iter().collect();
     order.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+    let rows = apart(order.into_iter(), EXAMPLES);
+    rows.into_iter().map(|row| example(row, firings, text)).collect()
+}
+
+/// A few firings of each quarter between 0 and the `strongest`, spread over the text.
+fn quarters(firings: &[Firing], strongest: f64, text: RowText) -> Vec<Vec<Example>> {
+    let quarter = |value: f32| (f64::from(value) / strongest * 4.0) as usize;
+    let of_quarter = |wanted: usize| {
+        let all: Vec<&Firing> =
+            firings.iter().filter(|(_, value)| quarter(*value).min(3) == wanted).collect();
+        let step = (all.len() / EXAMPLES_OF_A_QUARTER).max(1);
+        let rows = apart(all.into_iter().step_by(step), EXAMPLES_OF_A_QUARTER);
+        rows.into_iter().map(|row| example(row, firings, text)).collect()
+    };
+    (0..4).map(of_quarter).collect()
+}
+
+/// The rows of the first `count` firings that are not close to an earlier one.
+fn apart<'a>(firings: impl Iterator<Item = &'a Firing>, count: usize) -> Vec<usize> {
     let mut chosen: Vec<usize> = vec![];
-    for (row, _) in order {
-        if chosen.len() == EXAMPLES {
+    for (row, _) in firings {
+        if chosen.len() == count {
             break;
         }
         if chosen.iter().all(|other| row.abs_diff(*other) >= APART) {
             chosen.push(*row);
         }
     }
-    chosen.into_iter().map(|row| example(row, firings, text)).collect()
+    chosen
 }
 
 fn example(row: usize, firings: &[Firing], text: RowText) -> Example {
@@ -185,6 +208,23 @@ mod tests {
         assert_eq!(strongest.values[strongest.at], 3.0);
         assert_eq!(strongest.values[strongest.at - 1], 1.0);
         assert_eq!(found[1].values[found[1].at], 2.0);
+    }
+
+    #[test]
+    fn quarters_show_weak_firings_beside_strong_ones() {
+        let vocab = Vocab::of("abc");
+        let ids = vocab.encode(&"abc".repeat(40)).unwrap();
+        let text = RowText { ids: &ids, first: 0, vocab: &vocab };
+        let firings: Vec<Firing> =
+            (0..10).map(|place| (place * 10, (place + 1) as f32 * 0.4)).collect();
+
+        let quarters = quarters(&firings, 4.0, text);
+
+        let strengths = |examples: &Vec<Example>| -> Vec<f32> {
+            examples.iter().map(|example| example.values[example.at]).collect()
+        };
+        assert_eq!(strengths(&quarters[0]), [0.4, 0.8]);
+        assert_eq!(strengths(&quarters[3]), [3.2, 3.6, 4.0]);
     }
 
     #[test]

@@ -1,0 +1,39 @@
+# Sourced by test.sh: the stages of the browser half.
+
+in_wasm() { (. scripts/browser-env.sh && use_wasm_compiler && "$@"); }
+
+# The same code as natively, and the components, in Chromium.
+wasm_tests() {
+  in_wasm wasm-pack test --headless --chrome --mode no-install web \
+    --locked --profile engine --features cpu --test browser_models &&
+    in_wasm wasm-pack test --headless --chrome --mode no-install web \
+      --locked --profile page --features page --test browser_pages
+}
+
+wasm_lints() {
+  in_wasm cargo clippy --locked --target wasm32-unknown-unknown -p web --profile page \
+    --features page --lib --bin explorer --test browser_pages -- -D warnings
+}
+
+# The WebGPU engine is proved where CSAE_WEBGPU asks for it: its build takes long.
+webgpu_engine() {
+  if [ "${CSAE_WEBGPU:-}" = 1 ]; then
+    scripts/build-webgpu.sh
+  else
+    echo "left out; CSAE_WEBGPU=1 builds it and proves it on the software adapter"
+  fi
+}
+
+node_tests() { (cd web/e2e && node --test --test-reporter=tap "$@"); }
+
+browser_stages() {
+  stage "browser tools" scripts/install-browser.sh
+  stage "WebGPU engine" webgpu_engine
+  stage "explorer" scripts/build-explorer.sh
+  stage "sizes" node web/e2e/size.mjs
+  stage "wasm tests" wasm_tests
+  stage "wasm lints" wasm_lints
+  stage "pages in Chromium" node_tests pages.test.mjs
+  stage "engine in Chromium" node_tests engine.test.mjs
+  stage "accessibility" node_tests axe.test.mjs
+}

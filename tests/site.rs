@@ -1,0 +1,65 @@
+//! `trainer site`: a finished run becomes what the explorer loads.
+
+mod program;
+
+use program::{Program, json, stderr};
+use shared::reading::Reading;
+use shared::report::FeatureStats;
+use shared::site::{CompositionKind, RunIndex, SiteManifest};
+
+fn read<T: serde::de::DeserializeOwned>(program: &Program, name: &str) -> T {
+    serde_json::from_value(json(&program.path(name))).unwrap()
+}
+
+#[test]
+fn a_finished_run_becomes_small_files_with_everything_the_explorer_shows() {
+    let program = Program::new();
+    assert!(program.run(&["--out_dir=run_1"]).status.success());
+
+    let output = program.run(&["site", "--runs=run_1", "--out=site/data"]);
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    let manifest: SiteManifest = read(&program, "site/data/manifest.json");
+    let run = &manifest.runs[0];
+    assert_eq!((run.name.as_str(), run.version.len()), ("run_1", 12));
+    let index: RunIndex = read(&program, "site/data/run_1/index.json");
+    assert_eq!(
+        (index.model.as_str(), index.composition),
+        ("attention", CompositionKind::Attention)
+    );
+    let info = json(&program.path("run_1/final_info.json"));
+    let expected = info["shakespeare_char"]["means"]["attention_fvu_mean"].as_f64().unwrap();
+    let method = index.methods.iter().find(|method| method.name == "attention").unwrap();
+    assert!((method.fvu.mean.unwrap() / expected - 1.0).abs() < 1e-3);
+    for number in 0..index.features.len() {
+        let path = format!("site/data/run_1/f/{number}.json");
+        let stats: FeatureStats = read(&program, &path);
+        assert!((stats.density - index.features[number].density).abs() < 1e-3);
+        assert!(std::fs::metadata(program.path(&path)).unwrap().len() <= 8_000);
+    }
+    for (number, text) in index.texts.iter().enumerate() {
+        let reading: Reading = read(&program, &format!("site/data/run_1/t/{number}.json"));
+        assert_eq!(&reading.text, text);
+        assert_eq!(reading.positions.len(), text.chars().count());
+        assert!(reading.positions.iter().all(|position| !position.next.is_empty()));
+    }
+    assert!(!index.texts.is_empty());
+
+    let before = program.contents("site");
+    assert!(program.run(&["site", "--runs=run_1"]).status.success());
+    assert!(program.contents("site") == before, "the same run gives the same bytes");
+    unfinished_and_unknown_are_complaints(&program);
+}
+
+fn unfinished_and_unknown_are_complaints(program: &Program) {
+    let complain = |arguments: &[&str], code: i32, expected: &str| {
+        let output = program.run(arguments);
+        assert_eq!(output.status.code(), Some(code));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    };
+    complain(&["site", "--runs=run_7"], 2, "run_7 is not the folder of a finished run");
+    complain(&["site", "--runs=run_1", "--model=x"], 2, "one of attention, topk");
+    complain(&["site", "--runs=run_1,run_1"], 2, "two runs are called run_1");
+    std::fs::write(program.path("run_1/export/weights.safetensors"), "no weights").unwrap();
+    complain(&["site", "--runs=run_1"], 1, "weights.safetensors is damaged");
+}

@@ -1,0 +1,209 @@
+// Every page as a visitor meets it, in the built explorer below a sub-path.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { readFile } from "node:fs/promises";
+import { id, open, visit } from "./browser.mjs";
+import { serve } from "./serve.mjs";
+
+const dist = new URL("../../dist/", import.meta.url).pathname;
+const json = async (name) => JSON.parse(await readFile(dist + name, "utf8"));
+let browser, site, run, index;
+
+before(async () => {
+  site = await serve(dist);
+  browser = await open();
+  run = (await json("data/manifest.json")).runs[0].name;
+  index = await json(`data/${run}/index.json`);
+});
+after(async () => {
+  await browser?.close();
+  site?.stop();
+});
+
+// A page is visited, looked at, and must have given no cause for complaint.
+function page(name, fragment, look, { spoil, options, mayComplain } = {}) {
+  test(name, async () => {
+    site.spoil = spoil ?? (() => undefined);
+    const visited = await visit(browser, site, fragment, options);
+    try {
+      await look(visited.page);
+      if (!mayComplain) assert.deepEqual(visited.complaints, []);
+    } finally {
+      site.spoil = () => undefined;
+      await visited.close();
+    }
+  });
+}
+const heading = async (page, text) => page.getByRole("heading", { level: 1, name: text }).waitFor();
+
+page("the overview shows the run's own figures", "", async (page) => {
+  await heading(page, index.question);
+  const shown = index.methods.find((method) => method.name === index.model);
+  const text = await page.locator("main").innerText();
+  assert.ok(text.includes(`${(shown.fvu.mean * 100).toFixed(2)} %`), text);
+  assert.equal(await page.locator("table.methods tbody tr").count(), index.methods.length);
+  await page.locator(".texts a").first().click();
+  await heading(page, "Text");
+});
+
+page("features are sorted and searched, and the address says how", "#/features", async (page) => {
+  const rows = page.locator("tbody tr");
+  await rows.first().waitFor();
+  assert.equal(await rows.count(), index.features.length);
+  await page.getByRole("button", { name: "Density" }).click();
+  const densest = index.features.map((row) => row.density).indexOf(Math.max(...index.features.map((row) => row.density)));
+  await page.waitForFunction(() => location.hash.includes("sort=-density"));
+  assert.equal(await rows.first().locator("th").innerText(), `f${densest}`);
+  assert.equal(await page.locator("th[aria-sort=descending]").count(), 1);
+  await id(page, "search").fill("f17");
+  await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+  await id(page, "search").fill("no such thing");
+  await id(page, "empty").waitFor();
+  await page.reload();
+  await id(page, "empty").waitFor();
+});
+
+page("a feature shows where it fires and what it says", "#/f/17", async (page) => {
+  await heading(page, "Feature 17");
+  const stats = await json(`data/${run}/f/17.json`);
+  await page.locator(".places li").first().waitFor();
+  const marked = await page.locator(".places .here").first().innerText();
+  const first = stats.examples[0];
+  const sign = { "\n": "⏎", " ": "␣" };
+  const character = [...first.text][first.at];
+  assert.equal(marked, sign[character] ?? character);
+  assert.equal(await page.locator(".raises tbody tr").count(), stats.raises.length);
+  assert.equal(await page.locator("svg.chart rect").count(), stats.histogram.counts.filter((count) => count > 0).length);
+  await page.keyboard.press("]");
+  await heading(page, "Feature 18");
+  await page.goBack();
+  await heading(page, "Feature 17");
+});
+
+page("combinations are listed, or it is said that there are none", "#/combinations", async (page) => {
+  await heading(page, "Combinations");
+  if (index.combinations.length === 0) return id(page, "empty").waitFor();
+  assert.equal(await page.locator("tbody tr").count(), index.combinations.length);
+  await page.locator("tbody th a").first().click();
+  await page.getByRole("heading", { level: 1, name: /^Combination/ }).waitFor();
+  await id(page, "places").waitFor();
+});
+
+// A run with combinations, whatever the demo has.
+const combination = {
+  parts: [3, 17], interaction: 0.42, interaction_in_context: 0.31, support: 1234, lift: 3.1, pmi: 1.13,
+  ci95: [0.35, 0.49], raises: [["a", 0.5]], lowers: [["\n", -0.2]], adds: [[5, 0.3]],
+  together: [{ text: "two of them", at: 4, values: [0, 0, 0, 0, 2] }],
+  alone: [[{ text: "only one", at: 2, values: [0, 0, 1] }], []],
+};
+const row = { parts: [3, 17], interaction: 0.42, ci95: [0.35, 0.49], support: 1234, lift: 3.1, raises: "a" };
+const weak = { parts: [1, 2, 3], interaction: 0.01, ci95: [-0.1, 0.12], support: 9, lift: 1.0, raises: "" };
+const withCombinations = (name) => {
+  if (name.endsWith("index.json")) return { body: JSON.stringify({ ...index, combinations: [weak, row] }) };
+  if (name.endsWith("c/1.json")) return { body: JSON.stringify(combination) };
+};
+page("combinations are sorted by interaction and can be of one size", "#/combinations", async (page) => {
+  await page.locator("tbody tr").first().waitFor();
+  assert.equal(await page.locator("tbody th").first().innerText(), "c1");
+  assert.match(await page.locator("tbody").innerText(), /not distinguishable from 0/);
+  await id(page, "size").selectOption("3");
+  await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+  await page.waitForFunction(() => location.hash.includes("size=3"));
+}, { spoil: withCombinations });
+page("a combination shows joint examples beside those of one part", "#/c/1", async (page) => {
+  await heading(page, "Combination 1");
+  await id(page, "places").waitFor();
+  const text = await page.locator("main").innerText();
+  for (const part of ["0.420", "[0.350, 0.490]", "1,234", "3.10", "two of them", "only one", "No such place"]) {
+    assert.ok(text.includes(part), `${part} in ${text}`);
+  }
+}, { spoil: withCombinations });
+
+page("stored texts work without the engine", "#/text", async (page) => {
+  await id(page, "strip").waitFor();
+  const before = await id(page, "active").innerText();
+  await page.locator("#character-3").click();
+  await page.keyboard.press("ArrowRight");
+  await page.waitForFunction(() => location.hash.includes("at=4"));
+  assert.notEqual(await id(page, "active").innerText(), before);
+  await id(page, "stored").locator("button").nth(1).click();
+  await page.waitForFunction(() => location.hash.includes("x=1"));
+  await page.getByRole("button", { name: /^Colour the text by/ }).first().click();
+  await page.waitForFunction(() => /[?&]f=\d/.test(location.hash));
+  assert.match(await id(page, "engine").innerText(), /examples only$/);
+  assert.ok(!site.requests.some((request) => request.includes("engine_cpu")));
+});
+
+page("about says what this is", "#/about", async (page) => {
+  await heading(page, "About");
+  assert.match(await id(page, "versions").innerText(), /Explorer \d/);
+});
+
+page("the theme is in the address", "#/about", async (page) => {
+  await id(page, "theme").click();
+  await page.waitForFunction(() => location.hash.includes("theme=dark"));
+  assert.equal(await page.locator("html").getAttribute("data-theme"), "dark");
+}, { options: { colorScheme: "light" } });
+
+page("keys go to pages, and not while something is typed", "#/features", async (page) => {
+  await id(page, "search").waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("gt?");
+  assert.equal(await id(page, "search").inputValue(), "gt?");
+  await page.getByRole("heading", { level: 1 }).click();
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("g");
+  await page.keyboard.press("t");
+  await heading(page, "Text");
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1");
+});
+
+page("a bad address falls back and is told", "#/nowhere?min=much", async (page) => {
+  await page.locator(".notice li").nth(1).waitFor();
+  await heading(page, index.question);
+});
+
+const problem = async (page, expected) => {
+  await id(page, "problem").first().waitFor();
+  assert.match(await id(page, "problem").first().innerText(), expected);
+};
+const spoiled = (name, body, status) => ({ spoil: (asked) => (asked.endsWith(name) ? { body, status } : undefined), mayComplain: true });
+page("a newer form is a sentence", "", (page) => problem(page, /form 99.*Use a newer explorer/s),
+  spoiled("manifest.json", '{"schema":99}'));
+page("a run of a newer form is a sentence", "", (page) => problem(page, /form 99/), spoiled("index.json", '{"schema":99}'));
+page("a truncated file is a sentence, and trying again helps", "#/features", async (page) => {
+  await problem(page, /damaged or not a file of csae/);
+  site.spoil = () => undefined;
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator("tbody tr").first().waitFor();
+}, spoiled("index.json", '{"schema":1,"name":'));
+page("a missing file is a sentence and the rest of the page works", "#/f/17", async (page) => {
+  await problem(page, /the server says 404/);
+  await page.getByRole("link", { name: "18" }).click();
+  await page.locator(".places li").first().waitFor();
+}, spoiled("f/17.json", "", 404));
+page("no runs is a sentence", "", (page) => problem(page, /no runs yet/),
+  spoiled("manifest.json", '{"schema":1,"made_by":"","runs":[]}'));
+page("a feature that the run lacks is a sentence", "#/f/99999", (page) => problem(page, /no feature 99999/));
+page("a run that the site lacks is a sentence", "#/?run=77", (page) => problem(page, /does not have that run/));
+
+page("without WebAssembly the text stays and the reason is told", "", async (page) => {
+  await page.locator("#boot.failed").waitFor();
+  assert.match(await page.locator("#boot").innerText(), /could not start the explorer/);
+  await page.locator("#plain h1").waitFor();
+}, { spoil: (name) => (/explorer.*wasm$/.test(name) ? { status: 500 } : undefined), mayComplain: true });
+page("without scripts the text stays", "", async (page) => {
+  assert.match(await page.locator("#plain").innerText(), /needs JavaScript and WebAssembly/);
+}, { options: { javaScriptEnabled: false } });
+
+page("nothing overflows on a phone", "", async (page) => {
+  for (const fragment of ["#/", "#/features", "#/f/17", "#/combinations", "#/text", "#/about"]) {
+    await page.evaluate((fragment) => { location.hash = fragment; }, fragment);
+    await page.waitForTimeout(400);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(width <= 390, `${fragment} is ${width} wide`);
+  }
+}, { options: { viewport: { width: 390, height: 844 } } });

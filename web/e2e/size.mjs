@@ -1,0 +1,39 @@
+// Fails if the built explorer is larger than its budget, or asks for more than it should.
+
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+const dist = new URL("../../dist/", import.meta.url).pathname;
+const files = (await readdir(dist, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+const names = files.map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(dist.length));
+const sizes = new Map();
+for (const name of names) {
+  const bytes = await readFile(dist + name);
+  sizes.set(name, { raw: bytes.length, gz: gzipSync(bytes, { level: 9 }).length });
+}
+const sum = (pick, kind) => names.filter(pick).reduce((sum, name) => sum + sizes.get(name)[kind], 0);
+const run = JSON.parse(await readFile(dist + "data/manifest.json", "utf8")).runs[0].name;
+const isFirst = (name) => /^(index\.html|style.*\.css|boot.*\.js|explorer.*\.(js|wasm)|data\/manifest\.json)$/.test(name) || name === `data/${run}/index.json`;
+
+const rows = [
+  ["first page, compressed", sum(isFirst, "gz"), 450_000],
+  ["CPU engine, compressed", sum((name) => /^engine_cpu.*\.(js|wasm)$/.test(name), "gz"), 400_000],
+  ["WebGPU engine, compressed", sum((name) => /^webgpu\/engine_gpu.*\.(js|wasm)$/.test(name), "gz"), 2_500_000],
+  ["data of all runs", sum((name) => name.startsWith("data/"), "raw"), 4_000_000],
+  ["largest file", Math.max(...[...sizes.values()].map(({ raw }) => raw)), 25_000_000],
+  ["largest page of a feature", Math.max(0, ...names.filter((name) => /\/f\/\d+\.json$/.test(name)).map((name) => sizes.get(name).raw)), 8_000],
+];
+let failed = false;
+for (const [what, bytes, budget] of rows) {
+  const over = bytes > budget;
+  failed ||= over;
+  console.log(`${over ? "TOO LARGE" : "       ok"}  ${String(bytes).padStart(9)} of ${String(budget).padStart(9)} bytes  ${what}`);
+}
+if (!names.some((name) => /^explorer.*\.wasm$/.test(name))) throw new Error("the explorer is not built");
+const app = await readFile(dist + names.find((name) => /^explorer.*\.wasm$/.test(name)));
+if (/burn[-_](flex|tensor|core)/.test(app.toString("latin1"))) {
+  console.log("TOO MUCH  the page's first file has burn in it");
+  failed = true;
+}
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,269 @@
+//! The page's end of the engine: starts the worker on demand, sends texts, hears what became of them.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use leptos::prelude::*;
+use shared::reading::Reading;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use crate::place::Place;
+use crate::session;
+
+/// On what the engine computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    /// The processor.
+    Cpu,
+    /// A graphics card.
+    Gpu,
+}
+
+/// How far the engine is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EngineState {
+    /// Not asked for: stored texts only.
+    Off,
+    /// On its way, this much per cent.
+    Loading(u8),
+    /// It can read. `why_not_gpu` says why it is not on the graphics card that was asked for.
+    Ready {
+        /// On what.
+        kind: EngineKind,
+        /// What went wrong with the graphics card.
+        why_not_gpu: Option<String>,
+    },
+    /// It cannot be had.
+    Failed(String),
+}
+
+/// What the engine made of the last text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Nothing was asked.
+    None,
+    /// It computes.
+    Waiting,
+    /// Here it is, and how many milliseconds it took.
+    Read(std::sync::Arc<Reading>, f64),
+    /// The text cannot be read.
+    Refused(String),
+}
+
+/// The page's end of the engine. Signals only, so that it is copied freely.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineLink {
+    /// How far it is.
+    pub state: RwSignal<EngineState>,
+    /// What it made of the last text.
+    pub answer: RwSignal<Answer>,
+    place: Place,
+    /// The text to be read as soon as the engine can.
+    wish: StoredValue<Option<String>>,
+    why_not_gpu: StoredValue<Option<String>>,
+}
+
+thread_local! {
+    /// The worker, and the page's ear. A worker is no value that signals hold.
+    static WORKER: RefCell<Option<(Worker, Closure<dyn Fn(MessageEvent)>)>> = const { RefCell::new(None) };
+}
+
+impl fmt::Display for EngineState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => write!(f, "examples only"),
+            Self::Loading(percent) => write!(f, "loading {percent} %"),
+            Self::Ready { kind: EngineKind::Gpu, .. } => write!(f, "WebGPU"),
+            Self::Ready { why_not_gpu: Some(_), .. } => write!(f, "CPU, WebGPU off"),
+            Self::Ready { .. } => write!(f, "CPU"),
+            Self::Failed(_) => write!(f, "engine failed"),
+        }
+    }
+}
+
+impl EngineLink {
+    /// A link to an engine that has not been asked for. Another run needs another engine.
+    pub fn new(place: Place) -> Self {
+        let link = Self {
+            state: RwSignal::new(EngineState::Off),
+            answer: RwSignal::new(Answer::None),
+            place,
+            wish: StoredValue::new(None),
+            why_not_gpu: StoredValue::new(None),
+        };
+        Effect::new(move |before: Option<Option<String>>| {
+            let version = place.run.get().map(|run| run.version);
+            if before.flatten().is_some_and(|before| Some(before) != version) {
+                end_worker();
+                link.state.set(EngineState::Off);
+                link.answer.set(Answer::None);
+            }
+            version
+        });
+        link
+    }
+
+    /// The one that all pages share.
+    pub fn here() -> Self {
+        expect_context()
+    }
+
+    /// Reads `text`, with an engine on the processor if there is none yet.
+    pub fn read(self, text: String) {
+        self.answer.set(Answer::Waiting);
+        if matches!(self.state.get_untracked(), EngineState::Ready { .. }) {
+            self.send_text(&text);
+            self.wish.set_value(Some(text));
+            return;
+        }
+        self.wish.set_value(Some(text));
+        if !matches!(self.state.get_untracked(), EngineState::Loading(_)) {
+            self.start(EngineKind::Cpu);
+        }
+    }
+
+    /// Starts an engine; one that runs ends.
+    pub fn start(self, kind: EngineKind) {
+        end_worker();
+        self.state.set(EngineState::Loading(0));
+        let address = self.address(kind);
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let worker = match Worker::new_with_options(&address, &options) {
+            Ok(worker) => worker,
+            Err(error) => return self.fail(kind, &written(&error)),
+        };
+        let ear = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            self.hear(kind, &event.data());
+        });
+        worker.set_onmessage(Some(ear.as_ref().unchecked_ref()));
+        let broken = Closure::<dyn Fn(JsValue)>::new(move |_| {
+            self.fail(kind, "its worker could not be started");
+        });
+        worker.set_onerror(Some(broken.as_ref().unchecked_ref()));
+        broken.forget();
+        WORKER.with(|slot| *slot.borrow_mut() = Some((worker, ear)));
+    }
+
+    fn address(self, kind: EngineKind) -> String {
+        let name = match kind {
+            EngineKind::Cpu => "engine_cpu",
+            EngineKind::Gpu => "engine_gpu",
+        };
+        // A switch for tests: WebGPU on the adapter that the processor imitates.
+        let route = self.place.route.get_untracked();
+        let software = route.view.unknown.iter().any(|(key, _)| key == "software-adapter");
+        let switch = if software { "&software" } else { "" };
+        format!("worker.js?engine={name}&v={}{switch}", env!("CSAE_COMMIT"))
+    }
+
+    fn hear(self, kind: EngineKind, message: &JsValue) {
+        let field = |name: &str| Reflect::get(message, &name.into()).unwrap_or(JsValue::UNDEFINED);
+        let text = |name: &str| field(name).as_string().unwrap_or_default();
+        match text("kind").as_str() {
+            "started" => spawn_local(self.send_model(kind)),
+            "ready" => {
+                let why_not_gpu = self.why_not_gpu.get_value();
+                self.state.set(EngineState::Ready { kind, why_not_gpu });
+                if let Some(text) = self.wish.get_value() {
+                    self.send_text(&text);
+                }
+            }
+            "reading" => match serde_json::from_str::<Reading>(&text("json")) {
+                // A text that was typed since is on its way.
+                Ok(reading) if self.wish.get_value().as_ref() != Some(&reading.text) => {}
+                Ok(reading) => {
+                    let milliseconds = field("milliseconds").as_f64().unwrap_or(0.0);
+                    self.answer.set(Answer::Read(reading.into(), milliseconds));
+                }
+                Err(error) => self.answer.set(Answer::Refused(error.to_string())),
+            },
+            "refused" => self.answer.set(Answer::Refused(text("reason"))),
+            _ => self.fail(kind, &text("reason")),
+        }
+    }
+
+    async fn send_model(self, kind: EngineKind) {
+        let (Some(run), Some(index)) =
+            (self.place.run.get_untracked(), self.place.index.value_untracked())
+        else {
+            return self.fail(kind, "no run is loaded");
+        };
+        let total = run.model_bytes.max(1);
+        let progress = |count: u64| {
+            self.state.set(EngineState::Loading((count * 100 / total).min(100) as u8));
+        };
+        let files = match session::model(&run, progress).await {
+            Ok(files) => files,
+            Err(problem) => return self.fail(kind, &problem.to_string()),
+        };
+        let (names, buffers) = (Array::new(), Array::new());
+        for (name, bytes) in files {
+            names.push(&name.into());
+            buffers.push(&Uint8Array::from(bytes.as_slice()).buffer());
+        }
+        let message = object(&[
+            ("kind", "load".into()),
+            ("autoencoder", index.model.as_str().into()),
+            ("names", names.into()),
+            ("buffers", buffers.clone().into()),
+        ]);
+        post(|worker| worker.post_message_with_transfer(&message, &buffers));
+    }
+
+    fn send_text(self, text: &str) {
+        let message = object(&[("kind", "read".into()), ("text", text.into())]);
+        post(|worker| worker.post_message(&message));
+    }
+
+    /// A graphics card that fails gives way to the processor, once; the processor has nothing below it.
+    fn fail(self, kind: EngineKind, reason: &str) {
+        end_worker();
+        match kind {
+            EngineKind::Gpu => {
+                self.why_not_gpu.set_value(Some(reason.to_string()));
+                self.start(EngineKind::Cpu);
+            }
+            EngineKind::Cpu => {
+                self.state.set(EngineState::Failed(reason.to_string()));
+                self.answer.set(Answer::None);
+            }
+        }
+    }
+}
+
+fn post(send: impl FnOnce(&Worker) -> Result<(), JsValue>) {
+    WORKER.with(|slot| {
+        if let Some((worker, _)) = slot.borrow().as_ref()
+            && let Err(error) = send(worker)
+        {
+            web_sys::console::error_1(&error);
+        }
+    });
+}
+
+fn end_worker() {
+    // The ear may be the one that is now heard: it is dropped after this turn.
+    let ended = WORKER.with(|slot| slot.borrow_mut().take());
+    if let Some((worker, ear)) = ended {
+        worker.terminate();
+        spawn_local(async move { drop(ear) });
+    }
+}
+
+fn object(fields: &[(&str, JsValue)]) -> Object {
+    let object = Object::new();
+    for (name, value) in fields {
+        // A new object takes every field.
+        let _ = Reflect::set(&object, &(*name).into(), value);
+    }
+    object
+}
+
+fn written(error: &JsValue) -> String {
+    error.as_string().unwrap_or_else(|| format!("{error:?}"))
+}

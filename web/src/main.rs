@@ -1,0 +1,5 @@
+//! Mounts the explorer.
+
+fn main() {
+    web::app::mount();
+}

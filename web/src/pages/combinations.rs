@@ -1,0 +1,170 @@
+//! The table of combinations.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use shared::site::{CombinationRow, RunIndex};
+
+use super::table::{SortHead, characters, parts};
+use crate::app::with_index;
+use crate::figures::{number as figure, thousands};
+use crate::place::Place;
+use crate::route::{Column, Page, Sort, View};
+use crate::shown::empty;
+
+const DEFAULT: Sort = Sort { column: Column::Interaction, descending: true };
+
+/// The combinations of the shown run.
+#[component]
+pub fn Combinations() -> impl IntoView {
+    with_index(|index| {
+        let table = match index.combinations.is_empty() {
+            true => nothing(&index).into_any(),
+            false => view! { <Table index /> }.into_any(),
+        };
+        view! {
+            <h1>"Combinations"</h1>
+            <p class="lead">
+                "Features that act together: what they say as a group is more than the sum of what each \
+                 says alone."
+            </p>
+            {table}
+        }
+        .into_any()
+    })
+}
+
+fn nothing(index: &RunIndex) -> impl IntoView + use<> {
+    empty(
+        "None are known here",
+        format!(
+            "{} has no list of combinations: its trainer did not search for them, or found none. The \
+             text page shows which features this run's model combines.",
+            index.name
+        ),
+    )
+}
+
+#[component]
+fn Table(
+    /// The run.
+    index: Arc<RunIndex>,
+) -> impl IntoView {
+    let place = Place::here();
+    let all = index.combinations.len();
+    let rows = {
+        let index = index.clone();
+        Memo::new(move |_| place.route.with(|route| chosen(&index.combinations, &route.view)))
+    };
+    let size = move |event| {
+        let size = event_target_value(&event).parse().ok().filter(|size| *size > 0);
+        place.look(|view| view.size = size);
+    };
+    let lines = move || {
+        let line = |number: &usize| {
+            let row = index.combinations[*number].clone();
+            view! { <Line number=*number row /> }
+        };
+        rows.with(|rows| rows.iter().map(line).collect_view())
+    };
+    view! {
+        <div class="filters" role="search">
+            <label>
+                "Features"
+                <select data-testid="size" on:change=size>
+                    {[(0, "any number"), (2, "two"), (3, "three"), (4, "four")]
+                        .map(|(value, name)| {
+                            let is_shown = move || place.view().size.unwrap_or(0) == value;
+                            view! { <option value=value.to_string() selected=is_shown>{name}</option> }
+                        })
+                        .collect_view()}
+                </select>
+            </label>
+            <p class="count" role="status" data-testid="count">
+                {move || format!("{} of {all} shown", rows.with(Vec::len))}
+            </p>
+        </div>
+        <table class="cards" data-testid="combinations">
+            <thead>
+                <tr>
+                    <SortHead column=Column::Number name="Number" meaning="Its number" default=DEFAULT />
+                    <th scope="col">"Parts"</th>
+                    <th scope="col">"Raises"</th>
+                    <SortHead
+                        column=Column::Interaction
+                        name="Interaction"
+                        meaning="What exactly these parts do together and no fewer of them, with 95 % interval"
+                        default=DEFAULT
+                    />
+                    <SortHead
+                        column=Column::Support
+                        name="Support"
+                        meaning="In how many rows all parts are active"
+                        default=DEFAULT
+                    />
+                    <SortHead
+                        column=Column::Lift
+                        name="Lift"
+                        meaning="How much more often than if the parts were independent"
+                        default=DEFAULT
+                    />
+                </tr>
+            </thead>
+            <tbody>{lines}</tbody>
+        </table>
+    }
+}
+
+#[component]
+fn Line(
+    /// The combination.
+    number: usize,
+    /// What the table shows of it.
+    row: CombinationRow,
+) -> impl IntoView {
+    let place = Place::here();
+    let open = move |event: leptos::ev::KeyboardEvent| {
+        if event.key() == "Enter" {
+            place.go(Page::Combination(number));
+        }
+    };
+    view! {
+        <tr tabindex="-1" data-line on:keydown=open>
+            <th scope="row">
+                <a class="feature" href=move || place.to(Page::Combination(number))>"c" {number}</a>
+            </th>
+            <td data-name="Parts">{parts(&row.parts)}</td>
+            <td data-name="Raises">{characters(&row.raises)}</td>
+            <td data-name="Interaction" class="number">
+                {figure(row.interaction)}
+                {row.ci95.map(|interval| view! { <span class="hint">{written(interval)}</span> })}
+            </td>
+            <td data-name="Support" class="number">{thousands(row.support as i64)}</td>
+            <td data-name="Lift" class="number">{figure(row.lift)}</td>
+        </tr>
+    }
+}
+
+/// An interval, and whether it holds 0.
+pub fn written([low, high]: [f64; 2]) -> String {
+    let remark = if low <= 0.0 && high >= 0.0 { ", not distinguishable from 0" } else { "" };
+    format!(" [{}, {}]{remark}", figure(low), figure(high))
+}
+
+/// The combinations that `view` asks for, in its order.
+fn chosen(rows: &[CombinationRow], view: &View) -> Vec<usize> {
+    let fits = |row: &CombinationRow| view.size.is_none_or(|size| row.parts.len() == size);
+    let mut chosen: Vec<usize> = (0..rows.len()).filter(|number| fits(&rows[*number])).collect();
+    let sort = view.sort.unwrap_or(DEFAULT);
+    let key = |number: &usize| match sort.column {
+        Column::Interaction => rows[*number].interaction,
+        Column::Support => rows[*number].support as f64,
+        Column::Lift => rows[*number].lift,
+        _ => *number as f64,
+    };
+    chosen.sort_by(|one, other| match sort.descending {
+        true => key(other).total_cmp(&key(one)),
+        false => key(one).total_cmp(&key(other)),
+    });
+    chosen
+}

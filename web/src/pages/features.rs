@@ -1,0 +1,198 @@
+//! The table of features: sorted, searched, each line a link.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use shared::site::{FeatureRow, RunIndex};
+
+use super::table::{FeatureLink, SortHead, characters};
+use crate::app::with_index;
+use crate::charts;
+use crate::figures::{one_line, percent};
+use crate::place::Place;
+use crate::route::{Column, Page, Sort, View};
+
+const DEFAULT: Sort = Sort { column: Column::Number, descending: false };
+
+/// The table of the shown run's features.
+#[component]
+pub fn Features() -> impl IntoView {
+    with_index(|index| view! { <Table index /> }.into_any())
+}
+
+#[component]
+fn Table(
+    /// The run.
+    index: Arc<RunIndex>,
+) -> impl IntoView {
+    let place = Place::here();
+    let all = index.features.len();
+    let reuse = Arc::new(reuse(&index));
+    let has_combinations = !index.combinations.is_empty();
+    let rows = {
+        let (index, reuse) = (index.clone(), reuse.clone());
+        Memo::new(move |_| place.route.with(|route| chosen(&index, &reuse, &route.view)))
+    };
+    let search = move |event| place.look(|view| view.search = event_target_value(&event));
+    let least = move |event| {
+        let value = event_target_value(&event).parse().ok().filter(|least| *least > 0.0);
+        place.look(|view| view.least = value);
+    };
+    let random = move |_| {
+        let chosen = (js_sys::Math::random() * all as f64) as usize;
+        place.go(Page::Feature(chosen.min(all.saturating_sub(1))));
+    };
+    let lines = move || {
+        let line = |number: &usize| {
+            let row = &index.features[*number];
+            view! { <Line number=*number row=row.clone() reuse=has_combinations.then(|| reuse[*number]) /> }
+        };
+        rows.with(|rows| rows.iter().map(line).collect_view())
+    };
+    view! {
+        <h1>"Features"</h1>
+        <div class="filters" role="search">
+            <label>
+                "Search"
+                <input
+                    type="search"
+                    data-search
+                    data-testid="search"
+                    placeholder="number, character, example"
+                    prop:value=move || place.view().search
+                    on:input=search
+                />
+            </label>
+            <label>
+                "Fires in at least"
+                <select data-testid="least" on:change=least>
+                    {[(0.0, "any share"), (0.001, "0.1 %"), (0.01, "1 %"), (0.1, "10 %"), (0.3, "30 %")]
+                        .map(|(value, name)| {
+                            let is_shown = move || place.view().least.unwrap_or(0.0) == value;
+                            view! { <option value=value.to_string() selected=is_shown>{name}</option> }
+                        })
+                        .collect_view()}
+                </select>
+            </label>
+            <button on:click=random>"Any feature"</button>
+            <p class="count" role="status" data-testid="count">
+                {move || format!("{} of {all} shown", rows.with(Vec::len))}
+            </p>
+        </div>
+        <table class="cards features" data-testid="features">
+            <thead>
+                <tr>
+                    <SortHead column=Column::Number name="Feature" meaning="Its number" default=DEFAULT />
+                    <th scope="col">"Fires at the end of"</th>
+                    <th scope="col">"Raises"</th>
+                    <SortHead
+                        column=Column::Density
+                        name="Density"
+                        meaning="In which share of the rows it is active"
+                        default=DEFAULT
+                    />
+                    <SortHead
+                        column=Column::Mean
+                        name="Mean"
+                        meaning="How strongly it fires on average when it is active"
+                        default=DEFAULT
+                    />
+                    <SortHead
+                        column=Column::Max
+                        name="Max"
+                        meaning="The strongest it fires"
+                        default=DEFAULT
+                    />
+                    {has_combinations.then(|| view! {
+                        <SortHead
+                            column=Column::Reuse
+                            name="Reuse"
+                            meaning="In how many combinations it is"
+                            default=DEFAULT
+                        />
+                    })}
+                    <th scope="col">"Strengths"</th>
+                </tr>
+            </thead>
+            <tbody>{lines}</tbody>
+        </table>
+        {move || rows.with(Vec::is_empty).then(|| view! {
+            <p class="card empty" data-testid="empty">
+                "No feature fits. "
+                <button on:click=move |_| place.look(|view| {
+                    view.search.clear();
+                    view.least = None;
+                })>"Show all"</button>
+            </p>
+        })}
+    }
+}
+
+#[component]
+fn Line(
+    /// The feature.
+    number: usize,
+    /// What the table shows of it.
+    row: FeatureRow,
+    /// In how many combinations it is.
+    reuse: Option<usize>,
+) -> impl IntoView {
+    let place = Place::here();
+    let open = move |event: leptos::ev::KeyboardEvent| {
+        if event.key() == "Enter" {
+            place.go(Page::Feature(number));
+        }
+    };
+    let figure = crate::figures::number;
+    view! {
+        <tr tabindex="-1" data-line on:keydown=open>
+            <th scope="row"><FeatureLink feature=number /></th>
+            <td data-name="Fires at the end of" class="passage">{one_line(&row.example)}</td>
+            <td data-name="Raises">{characters(&row.raises)}</td>
+            <td data-name="Density" class="number">{percent(row.density)}</td>
+            <td data-name="Mean" class="number">{figure(row.mean)}</td>
+            <td data-name="Max" class="number">{figure(row.max)}</td>
+            {reuse.map(|reuse| view! { <td data-name="Reuse" class="number">{reuse}</td> })}
+            <td data-name="Strengths" inner_html=charts::spark(&row.histogram)></td>
+        </tr>
+    }
+}
+
+/// In how many combinations each feature is.
+fn reuse(index: &RunIndex) -> Vec<usize> {
+    let mut reuse = vec![0; index.features.len()];
+    for part in index.combinations.iter().flat_map(|combination| &combination.parts) {
+        if let Some(count) = reuse.get_mut(*part) {
+            *count += 1;
+        }
+    }
+    reuse
+}
+
+/// The features that `view` asks for, in its order.
+fn chosen(index: &RunIndex, reuse: &[usize], view: &View) -> Vec<usize> {
+    let search = view.search.trim().to_lowercase();
+    let fits = |number: usize, row: &FeatureRow| {
+        row.density >= view.least.unwrap_or(0.0)
+            && (search.is_empty()
+                || number.to_string() == search.trim_start_matches('f')
+                || row.example.to_lowercase().contains(&search)
+                || row.raises.to_lowercase().contains(&search))
+    };
+    let features = index.features.iter().enumerate();
+    let mut chosen: Vec<usize> =
+        features.filter(|(number, row)| fits(*number, row)).map(|(number, _)| number).collect();
+    let sort = view.sort.unwrap_or(DEFAULT);
+    let key = |number: &usize| match sort.column {
+        Column::Density => index.features[*number].density,
+        Column::Mean => index.features[*number].mean,
+        Column::Max => index.features[*number].max,
+        Column::Reuse => reuse[*number] as f64,
+        _ => *number as f64,
+    };
+    chosen.sort_by(|one, other| match sort.descending {
+        true => key(other).total_cmp(&key(one)),
+        false => key(one).total_cmp(&key(other)),
+    });
+    chosen
+}
