@@ -203,7 +203,7 @@ pub struct CompositionTraining {
 
 impl Default for CompositionTraining {
     fn default() -> Self {
-        Self { times: 6, from: 0.3, until: 0.95, rows: 65_536, extra_features: 8, cut: 0.4 }
+        Self { times: 3, from: 0.6, until: 0.95, rows: 65_536, extra_features: 8, cut: 0.4 }
     }
 }
 

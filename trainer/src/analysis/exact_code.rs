@@ -10,6 +10,12 @@ use rayon::prelude::*;
 
 use super::non_negative::non_negative;
 use super::screening::sparse::SparseRows;
+use super::vectors::{add, dot};
+
+/// How often features may be let in.
+const ROUNDS: usize = 4;
+/// How many at a time.
+const AT_ONCE: usize = 3;
 
 /// Codes of rows, and what they leave over.
 #[derive(Clone, Debug)]
@@ -35,10 +41,6 @@ pub struct Coding<'a> {
     pub k: usize,
     /// Below which share of its usual strength a feature counts as silent.
     pub cut: f64,
-    /// How often features may be let in.
-    pub rounds: usize,
-    /// How many at a time.
-    pub at_once: usize,
 }
 
 /// A row's active features, each with its strength.
@@ -75,11 +77,11 @@ impl Coding<'_> {
             .collect();
         let weakest = weakest(&codes, n_features, self.cut);
         codes.par_iter_mut().zip(toward.par_chunks_exact(n_features)).for_each(|(code, along)| {
-            for _ in 0..self.rounds {
+            for _ in 0..ROUNDS {
                 let before = code.len();
                 let mut chosen = strong(code, &weakest);
                 *code = table.solve(chosen.clone(), along);
-                let missed = table.missed(code, along, &weakest, self.at_once);
+                let missed = table.missed(code, along, &weakest, AT_ONCE);
                 if missed.is_empty() && code.len() == before {
                     break;
                 }
@@ -103,11 +105,12 @@ impl Coding<'_> {
     fn left(&self, rows: &[f32], codes: &[RowCode]) -> ExactCode {
         let mut exact = ExactCode { rows: SparseRows::default(), residuals: rows.to_vec() };
         for (code, residual) in codes.iter().zip(exact.residuals.chunks_exact_mut(self.d_model)) {
-            exact.rows.push(code.iter().map(|(feature, strength)| (*feature as u32, *strength as f32)));
+            exact
+                .rows
+                .push(code.iter().map(|(feature, strength)| (*feature as u32, *strength as f32)));
             for (feature, strength) in code {
                 let direction = &self.directions[feature * self.d_model..][..self.d_model];
-                let pairs = residual.iter_mut().zip(direction);
-                pairs.for_each(|(value, direction)| *value -= *strength as f32 * direction);
+                add(residual, -*strength as f32, direction);
             }
         }
         exact
@@ -123,7 +126,8 @@ struct Table<'a> {
 impl Table<'_> {
     /// The exact code on the `chosen` features; `along` is what each direction says of the row.
     fn solve(&self, chosen: Vec<usize>, along: &[f32]) -> RowCode {
-        let cosine = |one: &usize, other: &usize| f64::from(self.gram[one * self.n_features + other]);
+        let cosine =
+            |one: &usize, other: &usize| f64::from(self.gram[one * self.n_features + other]);
         let products: Vec<f64> = chosen
             .iter()
             .flat_map(|one| chosen.iter().map(move |other| cosine(one, other)))
@@ -138,7 +142,7 @@ impl Table<'_> {
         let mut left = along.to_vec();
         for (feature, strength) in code {
             let cosines = &self.gram[feature * self.n_features..][..self.n_features];
-            left.iter_mut().zip(cosines).for_each(|(left, cosine)| *left -= *strength as f32 * cosine);
+            add(&mut left, -*strength as f32, cosines);
         }
         let is_in = |feature: &usize| code.iter().any(|(other, _)| other == feature);
         let mut missed: Vec<usize> = (0..self.n_features)
@@ -182,15 +186,71 @@ fn weakest(codes: &[RowCode], n_features: usize, cut: f64) -> Vec<f64> {
     sums.iter().map(usual).collect()
 }
 
-/// In eight sums side by side, which the processor can add at once.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum::<f32>();
-    let mut sums = [0.0_f32; 8];
-    for (a, b) in a.zip(b) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Unit vectors of which each two have the cosine -0.4, in three dimensions.
+    fn apart() -> Vec<f32> {
+        let (along, across) = (0.447_213_6, 0.894_427_2);
+        let directions = [0.0_f32, 2.0, 4.0].map(|third| {
+            let angle = third * std::f32::consts::FRAC_PI_3;
+            [across * angle.cos(), across * angle.sin(), along]
+        });
+        directions.concat()
     }
-    sums.iter().sum::<f32>() + rest
+
+    /// Rows of so much of each direction, coded from those features at first.
+    fn code(strengths: &[[f32; 3]], first: &[i32], k: usize, cut: f64) -> ExactCode {
+        let directions = apart();
+        let mut rows = vec![0.0; strengths.len() * 3];
+        for (row, strengths) in rows.chunks_exact_mut(3).zip(strengths) {
+            for (strength, direction) in strengths.iter().zip(directions.chunks_exact(3)) {
+                add(row, *strength, direction);
+            }
+        }
+        Coding { rows: &rows, directions: &directions, d_model: 3, first, k, cut }.code(&rows)
+    }
+
+    #[test]
+    fn a_feature_that_others_push_down_is_let_in() {
+        let strengths = [[1.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 1.0]];
+        let first = [0, 1, 2, 0, 0, 1];
+
+        let exact = code(&strengths, &first, 2, 0.4);
+
+        let third = exact.rows.value(2, 2).unwrap();
+        assert!((third - 1.0).abs() < 1e-4, "{third}");
+        assert!(dot(&exact.residuals, &exact.residuals) < 1e-6);
+    }
+
+    #[test]
+    fn a_feature_that_is_barely_on_is_left_out() {
+        let strengths = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.2, 0.0]];
+        let first = [0, 1, 1, 0, 0, 1];
+
+        let exact = code(&strengths, &first, 2, 0.4);
+
+        assert_eq!(exact.rows.value(2, 1), None);
+        assert!(exact.rows.value(1, 1).is_some() && exact.rows.value(2, 0).is_some());
+    }
+
+    #[test]
+    fn what_all_rows_share_is_no_feature() {
+        let directions = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+        let rows = [2.0, 0.0, 5.0, 0.0, 2.0, 5.0];
+        let coding = Coding {
+            rows: &rows,
+            directions: &directions,
+            d_model: 3,
+            first: &[0, 1, 0, 1],
+            k: 2,
+            cut: 0.4,
+        };
+
+        let exact = coding.solve();
+
+        assert!(dot(&exact.residuals, &exact.residuals) < 1e-6, "{:?}", exact.residuals);
+        assert_eq!(exact.rows.value(0, 1), None);
+    }
 }

@@ -5,5 +5,7 @@ pub mod exact_code;
 pub mod features;
 pub mod interaction;
 pub mod measures;
+pub mod missing;
 pub mod non_negative;
 pub mod screening;
+pub mod vectors;

@@ -21,6 +21,8 @@ use pairs::Tried;
 use projection::Projection;
 use sparse::{Column, SparseRows};
 
+use super::vectors::{add, dot};
+
 /// What combinations are looked for in.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
@@ -348,23 +350,6 @@ impl<'a> Bench<'a> {
         self.projection.clear(parts.iter().copied(), &mut vector);
         vector
     }
-}
-
-/// In eight sums side by side, which the processor can add at once.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum::<f32>();
-    let mut sums = [0.0_f32; 8];
-    for (a, b) in a.zip(b) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
-
-fn add(to: &mut [f32], times: f32, what: &[f32]) {
-    to.iter_mut().zip(what).for_each(|(to, what)| *to += times * what);
 }
 
 #[cfg(test)]

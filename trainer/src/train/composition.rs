@@ -88,8 +88,6 @@ pub fn exact_code(
         first: &first,
         k,
         cut: training.cut,
-        rounds: std::env::var("CROUNDS").map_or(4, |v| v.parse().unwrap()),
-        at_once: std::env::var("CMOST").map_or(3, |v| v.parse().unwrap()),
     };
     coding.solve()
 }
@@ -144,7 +142,8 @@ mod tests {
 
     #[test]
     fn combinations_are_looked_for_so_many_times_between_the_ends() {
-        let due: Vec<u64> = (0..=1_000).filter(|step| is_due(*step, 1_000, 4, [0.3, 0.95])).collect();
+        let due: Vec<u64> =
+            (0..=1_000).filter(|step| is_due(*step, 1_000, 4, [0.3, 0.95])).collect();
 
         assert_eq!(due.len(), 4);
         assert_eq!((due[0], due[3]), (300, 950));

@@ -96,6 +96,42 @@ fn what_the_active_features_can_say_is_no_combination() {
 }
 
 #[test]
+fn what_another_feature_says_is_no_combination() {
+    // The effect of 0 and 1 lies along the direction of feature 11, which is never on.
+    let mut sample = Sample::new(&[(&[0, 1], 20)]);
+    sample.directions[11 * WIDTH..].fill(0.0);
+    sample.directions[11 * WIDTH + 20] = 1.0;
+    let mut codes = SparseRows::default();
+    for row in 0..ROWS {
+        let others = sample.codes.entries_of(row).filter(|(feature, _)| *feature != 11);
+        codes.push(others.map(|(feature, strength)| (feature as u32, strength)));
+    }
+    sample.codes = codes;
+
+    assert!(sample.found().is_empty());
+}
+
+#[test]
+fn a_fourth_part_that_is_always_there_belongs_to_it() {
+    let mut sample = Sample::new(&[(&[0, 1, 2, 3], 20)]);
+    // Wherever three of them are on, the fourth is as well.
+    let mut codes = SparseRows::default();
+    for row in 0..ROWS {
+        let mut entries: Vec<(u32, f32)> =
+            sample.codes.entries_of(row).map(|(f, strength)| (f as u32, strength)).collect();
+        let on = |feature: u32| entries.iter().any(|(other, _)| *other == feature);
+        if on(0) && on(1) && on(2) && !on(3) {
+            entries.push((3, 1.0));
+            sample.residuals[row * WIDTH + 20] += 1.0;
+        }
+        codes.push(entries);
+    }
+    sample.codes = codes;
+
+    assert_eq!(sample.found(), [vec![0, 1, 2, 3]]);
+}
+
+#[test]
 fn two_causes_of_one_effect_are_two_combinations() {
     let found = Sample::new(&[(&[0, 1], 20), (&[2, 3], 20)]).found();
 
