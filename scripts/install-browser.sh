@@ -84,3 +84,4 @@ cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)"
 cargo_tool wasm-pack 0.15.1 --locked
 cargo_tool trunk 0.21.14 --locked
 (cd web/e2e && npm ci --silent --no-audit --no-fund)
+echo "the tools are in $tools/bin; scripts/explorer.sh serve uses them"

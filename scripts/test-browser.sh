@@ -29,7 +29,7 @@ node_tests() { (cd web/e2e && node --test --test-reporter=tap "$@"); }
 browser_stages() {
   stage "browser tools" scripts/install-browser.sh
   stage "WebGPU engine" webgpu_engine
-  stage "explorer" scripts/build-explorer.sh
+  stage "explorer" scripts/explorer.sh
   stage "sizes" node web/e2e/size.mjs
   stage "wasm tests" wasm_tests
   stage "wasm lints" wasm_lints

@@ -1,6 +1,7 @@
 //! The shared models in a browser: a bundle's bytes are read and compute there what they should.
 
 #![cfg(target_family = "wasm")]
+#![allow(clippy::unwrap_used)] // what fails here is a failed test
 
 use std::collections::BTreeMap;
 

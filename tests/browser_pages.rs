@@ -1,6 +1,7 @@
 //! Components in a browser: what they put on the page.
 
 #![cfg(target_family = "wasm")]
+#![allow(clippy::unwrap_used)] // what fails here is a failed test
 
 use leptos::mount::mount_to;
 use leptos::prelude::*;

@@ -123,6 +123,10 @@ page("a combination shows joint examples beside those of one part", "#/c/1", asy
 page("stored texts work without the engine", "#/text", async (page) => {
   await id(page, "strip").waitFor();
   const before = await id(page, "active").innerText();
+  const visible = async () => id(page, "active").locator("tbody tr").filter({ visible: true }).count();
+  assert.equal(await visible(), 12);
+  await page.getByRole("button", { name: /^Show all/ }).click();
+  assert.equal(await visible(), index.sparsity_k);
   await page.locator("#character-3").click();
   await page.keyboard.press("ArrowRight");
   await page.waitForFunction(() => location.hash.includes("at=4"));

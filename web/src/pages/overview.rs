@@ -123,17 +123,17 @@ fn Methods(
         view! {
             <tr class=class>
                 <th scope="row">{method.name.replace('_', " ")}</th>
-                <td class="hint">{method.setting.clone()}</td>
+                <td data-name="Setting" class="hint">{method.setting.clone()}</td>
                 <td class="wide" inner_html=charts::bar(mean.unwrap_or(f64::NAN), most, interval)></td>
-                <td class="number">{with_error(method.fvu, percent)}</td>
-                <td class="number">{method.l0.mean.map(number)}</td>
-                <td class="number">{method.ce_recovered.mean.map(percent)}</td>
+                <td data-name="Unexplained" class="number">{with_error(method.fvu, percent)}</td>
+                <td data-name="Active" class="number">{method.l0.mean.map(number)}</td>
+                <td data-name="Loss kept" class="number">{method.ce_recovered.mean.map(percent)}</td>
             </tr>
         }
     });
     view! {
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="methods">
-            <table class="methods">
+        <div class="scroll" tabindex="0" role="region" aria-label="Table of methods">
+            <table class="cards methods">
                 <thead>
                     <tr>
                         <th scope="col">"Method"</th>

@@ -56,12 +56,13 @@ fn ActiveFeatures(
         let row = index.features.get(active.feature).cloned().unwrap_or_default();
         let feature = active.feature;
         let is_chosen = move || place.route.with(|route| route.view.feature == Some(feature));
+        let is_hidden = move || line >= SHORT && !is_long.get();
         let choose = move |_| {
             let chosen = (!is_chosen()).then_some(feature);
             place.look(|view| view.feature = chosen);
         };
         view! {
-            <tr prop:hidden=move || line >= SHORT && !is_long.get()>
+            <tr prop:hidden=is_hidden>
                 <th scope="row"><FeatureLink feature /></th>
                 <td class="hint">{characters(&row.raises)}</td>
                 <td
