@@ -46,6 +46,14 @@ main_job() {
   /usr/bin/python3 tests/read_results.py "$work/run_1"
 }
 
+# A world of the benchmark, as other programs read it.
+exported_world() {
+  local work=$cache/world
+  rm -rf "$work"
+  "$CARGO_TARGET_DIR/release/trainer" benchmark --export="$work" --export-rows=4096,2048,2048 || return 1
+  /usr/bin/python3 tests/read_world.py "$work"
+}
+
 stage "tools" install_tools
 stage "format" cargo fmt --all --check
 stage "build and test" env CSAE_TEST_SOFTWARE_DEVICE=required \
@@ -54,5 +62,6 @@ stage "lints" cargo clippy --release --locked --workspace --all-targets -- -D wa
 # Type-checks the CUDA path; DOCS_RS leaves out the LLVM bundle that only linking needs.
 stage "cuda check" env DOCS_RS=1 cargo check --release --locked -p trainer --features cuda
 stage "main job, smoke profile" main_job
+stage "exported world" exported_world
 browser_stages
 summary

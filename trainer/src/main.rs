@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
-use trainer::benchmark::command::{self, BenchmarkArgs};
+use trainer::benchmark::arguments::BenchmarkArgs;
+use trainer::benchmark::command;
 use trainer::complaint::{Complaint, exit_code};
 use trainer::console::{self, Console};
 use trainer::settings::Settings;

@@ -1,10 +1,12 @@
 //! Every knob of a world, and what cannot be asked for.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// How an effect depends on how strongly the parts fire, each relative to its usual strength `s`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub enum GateShape {
     /// 1 whenever all parts are active.
     #[default]
@@ -36,6 +38,25 @@ pub struct KindShares {
 impl Default for KindShares {
     fn default() -> Self {
         Self { emergent: 0.5, negating: 0.2, exclusive: 0.15, modulating: 0.15, inhibiting: 0.0 }
+    }
+}
+
+impl KindShares {
+    /// No rules of any kind.
+    pub(super) fn none() -> Self {
+        Self { emergent: 0.0, negating: 0.0, exclusive: 0.0, modulating: 0.0, inhibiting: 0.0 }
+    }
+
+    /// The share of the kind with this name.
+    pub(super) fn of_name(&mut self, name: &str) -> Option<&mut f64> {
+        match name {
+            "emergent" => Some(&mut self.emergent),
+            "negating" => Some(&mut self.negating),
+            "exclusive" => Some(&mut self.exclusive),
+            "modulating" => Some(&mut self.modulating),
+            "inhibiting" => Some(&mut self.inhibiting),
+            _ => None,
+        }
     }
 }
 
@@ -158,6 +179,9 @@ impl WorldConfig {
         let numbers = [shares.as_slice(), &more, &others].concat();
         if numbers.iter().any(|number| !(number.is_finite() && *number >= 0.0)) {
             return complain("shares, noise, delta, push, correlation must be finite and >= 0");
+        }
+        if shares.iter().chain(&more[..2]).sum::<f64>() == 0.0 {
+            return complain("the shares of the kinds of rules must not all be 0");
         }
         Ok(())
     }

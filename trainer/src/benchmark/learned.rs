@@ -4,19 +4,24 @@ use std::time::Instant;
 
 use anyhow::Result;
 use burn::prelude::*;
+use shared::CsaeConfig;
 use shared::composition::units::MOST_PARTS;
 use shared::sae::{Autoencoder, FinishedCsae, Teachable};
 use shared::weights::to_vec;
-use shared::{CsaeConfig, Limits};
 
+use super::feature_scores::{FeatureScores, recalls};
 use super::mapping::Mapping;
 use super::methods::ModelConfig;
+use super::outcomes::{Search, detectability, mean_energy};
 use super::reading::{combinations, fvu, read, read_codes};
+use super::rows::Rows;
 use super::tracks::{Recipe, TriedRate};
 use super::world::World;
 use super::world_rows::WorldRows;
 use crate::analysis::screening::sparse::SparseRows;
-use crate::analysis::screening::{Evidence, FoundCombination, ScreeningConfig, screen};
+use crate::analysis::screening::{
+    Evidence, FoundCombination, ScreeningConfig, screen, without_effects,
+};
 use crate::plan::{AutoencoderTraining, DictionaryCompletion, Schedule};
 use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::rival::{self, RivalTask};
@@ -53,10 +58,16 @@ pub struct Learned {
     pub combinations: Vec<FoundCombination>,
     /// Combinations that a screening after the training finds, if one was asked for.
     pub screened: Vec<FoundCombination>,
+    /// The rows in which that screening looked, and what features and combinations leave of them.
+    pub screened_rest: Option<(Rows, Vec<f32>)>,
     /// The true feature of each learned one.
     pub mapping: Mapping,
     /// Codes of the rows on which thresholds are chosen.
     pub threshold_codes: SparseRows,
+    /// The test rows.
+    pub test_rows: Rows,
+    /// What the model leaves of the test rows: `[rows, d_model]`.
+    pub residuals: Vec<f32>,
     /// Codes of the test rows.
     pub test_codes: SparseRows,
     /// The learned directions: `[n_features, d_model]`.
@@ -65,6 +76,10 @@ pub struct Learned {
     pub fvu: f64,
     /// Mean cosine of the matched directions over the true features, 0 for one without a match.
     pub mcc: f64,
+    /// How well the dictionary knows the features, on threshold rows.
+    pub features: FeatureScores,
+    /// How well each rule can be seen with this dictionary; see [`detectability`].
+    pub detectability: Vec<Option<f64>>,
     /// How long the training at the chosen learning rate and the screening took.
     pub seconds: f64,
     /// The chosen learning rate.
@@ -86,10 +101,9 @@ pub fn learn(task: &LearnedTask) -> Result<Learned> {
     let (trained, tried) = best(task, &mut source, &few)?;
 
     let started = Instant::now();
-    let screened = match task.screened {
-        true => screened(task, &trained, &source)?,
-        false => vec![],
-    };
+    let name = "screening after training";
+    let sample = task.screened.then(|| source.named(name, training.composition.rows));
+    let screened = sample.map(|sample| screened(task, &trained, sample)).transpose()?;
     let seconds = trained.seconds + started.elapsed().as_secs_f64();
     let threshold_codes = read_codes(&*trained.model, rows.clone());
     let test = task.world.rows("test rows", TEST_ROWS);
@@ -98,12 +112,26 @@ pub fn learn(task: &LearnedTask) -> Result<Learned> {
     let directions = to_vec(trained.model.directions());
     let truth = &task.world.directions;
     let mapping = Mapping::new(&directions, truth, d_model, &threshold_codes, &threshold.active);
+    let noise = mean_energy(&on_test.residuals, d_model);
+    let searched = training.composition.rows;
+    let search = Search { rows: &threshold, searched, noise };
+    let n_features = task.world.config.n_features;
+    let recalls = recalls(&mapping, n_features, &threshold_codes, &threshold);
+    let features =
+        FeatureScores::new(task.world, &directions, &mapping, &threshold_codes, &threshold);
+    let (screened, left) = screened.unzip();
+    let rows_screened = || task.world.rows(name, training.composition.rows);
     Ok(Learned {
+        features,
+        detectability: detectability(task.world, &search, |feature| recalls[feature]),
+        screened_rest: left.map(|left| (rows_screened(), left)),
         combinations: trained.csae.as_ref().map_or(vec![], |csae| combinations(csae, rows)),
-        screened,
-        mcc: mcc(&mapping, &directions, task.world),
+        screened: screened.unwrap_or_default(),
+        mcc: mapping.mcc(&directions, task.world),
         mapping,
         threshold_codes,
+        test_rows: test,
+        residuals: on_test.residuals,
         test_codes: on_test.codes,
         directions,
         fvu: on_test.fvu,
@@ -209,37 +237,32 @@ fn teach<M: Teachable + 'static>(
     Ok(Box::new(rival::train(&task, model, source, &mut Unwatched)?.model))
 }
 
-/// Combinations in what the features leave over: for one of our models with exact codes on some
-/// more features, for another with its own code and what that leaves.
+/// Combinations in what the features leave over of `sample`, and what both leave: for one of our
+/// models with exact codes on some more features, for another with its own code and what that leaves.
 fn screened(
     task: &LearnedTask,
     trained: &Trained,
-    source: &WorldRows,
-) -> Result<Vec<FoundCombination>> {
+    sample: Tensor<2>,
+) -> Result<(Vec<FoundCombination>, Vec<f32>)> {
     let search = &task.recipe.training.composition;
-    let sample = source.named("screening after training", search.rows);
-    if let Some(FinishedCsae { model, limits }) = &trained.csae {
-        let limits = Limits { combination_size: MOST_PARTS, ..*limits };
-        return Ok(composition::look(model, sample, limits, search)?.found);
-    }
-    let reading = read(&*trained.model, sample);
+    let (codes, residuals, largest) = match &trained.csae {
+        Some(FinishedCsae { model, limits }) => {
+            let code = composition::exact_code(model, sample, *limits, search);
+            (code.rows, code.residuals, MOST_PARTS)
+        }
+        None => {
+            let reading = read(&*trained.model, sample);
+            (reading.codes, reading.residuals, ScreeningConfig::default().largest)
+        }
+    };
     let evidence = Evidence {
-        codes: &reading.codes,
-        residuals: &reading.residuals,
+        codes: &codes,
+        residuals: &residuals,
         directions: &to_vec(trained.model.directions()),
         d_model: task.world.config.d_model,
     };
-    Ok(screen(&evidence, &ScreeningConfig::default())?.found)
-}
-
-fn mcc(mapping: &Mapping, directions: &[f32], world: &World) -> f64 {
-    let d_model = world.config.d_model;
-    let cosine = |(learned, truth): (usize, &Option<usize>)| -> f64 {
-        let Some(truth) = truth else { return 0.0 };
-        let learned = &directions[learned * d_model..][..d_model];
-        let pairs = learned.iter().zip(world.direction(*truth));
-        pairs.map(|(one, other)| f64::from(one * other)).sum()
-    };
-    let sum: f64 = mapping.truth.iter().enumerate().map(cosine).sum();
-    sum / (world.directions.len() / d_model) as f64
+    let config = ScreeningConfig { largest, ..ScreeningConfig::default() };
+    let found = screen(&evidence, &config)?.found;
+    let left = without_effects(&evidence, &found)?;
+    Ok((found, left))
 }

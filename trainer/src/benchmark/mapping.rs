@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::score::Proposal;
+use super::world::World;
 use crate::analysis::screening::FoundCombination;
 use crate::analysis::screening::sparse::SparseRows;
 
@@ -32,20 +33,29 @@ impl Mapping {
         active: &SparseRows,
     ) -> Self {
         let (n_learned, n_features) = (learned.len() / d_model, truth.len() / d_model);
-        let cosines: Vec<f32> = learned
-            .par_chunks_exact(d_model)
-            .flat_map_iter(|one| {
-                truth.chunks_exact(d_model).map(move |other| {
-                    one.iter().zip(other).map(|(a, b)| a * b).sum::<f32>().max(0.0)
-                })
-            })
-            .collect();
         let firing = firing_f1(codes, active, n_learned, n_features);
+        Self::accepted(learned, truth, d_model, |place| firing[place] >= LEAST_FIRING_F1)
+    }
+
+    /// The same by the directions alone, where nobody knows when the learned features fire.
+    pub fn by_cosine(learned: &[f32], truth: &[f32], d_model: usize) -> Self {
+        Self::accepted(learned, truth, d_model, |_| true)
+    }
+
+    /// Matches of the best assignment that are near and that `agrees` takes, by their place in
+    /// `[n_learned, n_features]`.
+    fn accepted(
+        learned: &[f32],
+        truth: &[f32],
+        d_model: usize,
+        agrees: impl Fn(usize) -> bool,
+    ) -> Self {
+        let (n_learned, n_features) = (learned.len() / d_model, truth.len() / d_model);
+        let cosines = cosines(learned, truth, d_model);
         let matches = assign(&cosines, n_learned, n_features);
         let accept = |(one, other): (usize, Option<usize>)| {
             let place = one * n_features + other?;
-            let near = cosines[place] >= LEAST_COSINE && firing[place] >= LEAST_FIRING_F1;
-            other.filter(|_| near)
+            other.filter(|_| cosines[place] >= LEAST_COSINE && agrees(place))
         };
         Self { truth: matches.into_iter().enumerate().map(accept).collect() }
     }
@@ -58,6 +68,20 @@ impl Mapping {
     /// Whether some learned feature stands for this true one.
     pub fn recovers(&self, feature: usize) -> bool {
         self.truth.contains(&Some(feature))
+    }
+
+    /// Mean cosine of matched directions, `[n_learned, d_model]` of length 1, with the true ones, over
+    /// the true features: 0 for one without a match.
+    pub fn mcc(&self, directions: &[f32], world: &World) -> f64 {
+        let d_model = world.config.d_model;
+        let cosine = |(learned, truth): (usize, &Option<usize>)| -> f64 {
+            let Some(truth) = truth else { return 0.0 };
+            let learned = &directions[learned * d_model..][..d_model];
+            let pairs = learned.iter().zip(world.direction(*truth));
+            pairs.map(|(one, other)| f64::from(one * other)).sum()
+        };
+        let sum: f64 = self.truth.iter().enumerate().map(cosine).sum();
+        sum / world.config.n_features as f64
     }
 
     /// Proposals of learned features as proposals of true ones.
@@ -79,6 +103,18 @@ impl Mapping {
         };
         found.iter().map(proposal).collect()
     }
+}
+
+/// `max(0, cos)` of each two directions, all of length 1: `[n_learned, n_features]`.
+pub(super) fn cosines(learned: &[f32], truth: &[f32], d_model: usize) -> Vec<f32> {
+    learned
+        .par_chunks_exact(d_model)
+        .flat_map_iter(|one| {
+            truth
+                .chunks_exact(d_model)
+                .map(move |other| one.iter().zip(other).map(|(a, b)| a * b).sum::<f32>().max(0.0))
+        })
+        .collect()
 }
 
 /// `2 both / (one + other)` of each two features' rows: `[n_learned, n_features]`.

@@ -4,23 +4,31 @@
 //! reads the rows with the true dictionary and finds combinations in what is left over;
 //! [`rivals`] rank combinations by simpler statistics of the same code; [`score`] says how many
 //! of the rules were found. [`learned`] trains a model instead, [`methods`] says which, and
-//! [`proposals`] what it then proposes; [`tracks`] puts all methods side by side, [`command`] is
-//! `trainer benchmark`.
+//! [`proposals`] what it then proposes; [`tracks`] puts all methods side by side, [`runs`] several worlds;
+//! [`feature_scores`] and [`outcomes`] say why. [`export`] writes a world for others, [`foreign`]
+//! scores what they find. [`command`] is `trainer benchmark`.
 
 pub mod and_mining;
+pub mod arguments;
 pub mod command;
 pub mod config;
 mod directions;
 pub mod effects;
+pub mod export;
+pub mod feature_scores;
+pub mod foreign;
+pub mod intervals;
 pub mod learned;
 pub mod mapping;
 pub mod methods;
 pub mod oracle;
+pub mod outcomes;
 pub mod proposals;
 mod reading;
 pub mod rivals;
 pub mod rows;
 pub mod rules;
+pub mod runs;
 pub mod score;
 pub mod tracks;
 pub mod world;

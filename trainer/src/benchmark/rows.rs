@@ -24,6 +24,15 @@ pub struct Rows {
     pub fired: SparseRows,
 }
 
+impl Rows {
+    /// Adds the rows of `other` below.
+    pub fn append(&mut self, other: &Self) {
+        self.activations.extend_from_slice(&other.activations);
+        self.active.append(&other.active);
+        self.fired.append(&other.fired);
+    }
+}
+
 impl World {
     /// `count` rows of the stream `name`.
     ///
@@ -84,11 +93,7 @@ impl<'a> Sampler<'a> {
             })
             .collect();
         let mut all = Rows::default();
-        for block in blocks {
-            all.activations.extend(block.activations);
-            all.active.append(&block.active);
-            all.fired.append(&block.fired);
-        }
+        blocks.iter().for_each(|block| all.append(block));
         all
     }
 

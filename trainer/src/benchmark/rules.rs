@@ -87,6 +87,7 @@ pub struct Decoy {
     /// The share of rows on which an event switches all parts on.
     pub rate: f64,
     /// The parts in the order in which cosines are planted: all but the first may be turned.
+    #[serde(skip)]
     pub(super) order: Vec<usize>,
 }
 

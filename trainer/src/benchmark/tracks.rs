@@ -8,16 +8,20 @@ use burn::prelude::Device;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::feature_scores::FeatureScores;
 use super::learned::{Learned, LearnedTask, TEST_ROWS, learn};
 use super::mapping::Mapping;
 use super::methods::{Method, ModelConfig, Proposer};
 use super::oracle::OracleCode;
+use super::outcomes::{Answer, Rest, RuleOutcome, Search, detectability, mean_energy, outcomes};
 use super::proposals::{Proposed, by_statistic, proposed};
 use super::rivals::deployed;
-use super::rules::RuleKind;
-use super::score::{SizeScore, Truth, score};
+use super::rules::{RuleKind, SIZES};
+use super::runs::SIZES as NAMES;
+use super::score::{Proposal, SizeScore, Truth, score};
 use super::world::World;
 use crate::analysis::screening::ScreeningConfig;
+use crate::interrupt;
 use crate::plan::AutoencoderTraining;
 
 /// What is given.
@@ -47,6 +51,12 @@ pub struct MethodScore {
     /// All learning rates that were tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<TriedRate>,
+    /// How well the dictionary knows the features; learned track only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<FeatureScores>,
+    /// What became of each rule of the world.
+    #[serde(default)]
+    pub rules: Vec<RuleOutcome>,
 }
 
 /// A learning rate and how it did.
@@ -71,7 +81,7 @@ pub struct Recipe {
     pub device: Device,
 }
 
-/// Scores `methods` in one world.
+/// Scores `methods` in one world, in their order.
 ///
 /// # Errors
 /// A training was stopped or left the numbers that can be computed with.
@@ -81,11 +91,12 @@ pub fn scores(
     methods: &[Method],
     recipe: &Recipe,
     say: &mut dyn FnMut(&str),
-) -> Result<BTreeMap<Method, MethodScore>> {
-    match track {
-        Track::Oracle => oracle(world, methods, say),
-        Track::Learned => learned(world, methods, recipe, say),
-    }
+) -> Result<Vec<(Method, MethodScore)>> {
+    let mut all = match track {
+        Track::Oracle => oracle(world, methods, say)?,
+        Track::Learned => learned(world, methods, recipe, say)?,
+    };
+    Ok(methods.iter().filter_map(|method| Some((*method, all.remove(method)?))).collect())
 }
 
 /// Scores those of `methods` that need no training.
@@ -94,17 +105,24 @@ fn oracle(
     methods: &[Method],
     say: &mut dyn FnMut(&str),
 ) -> Result<BTreeMap<Method, MethodScore>> {
-    let test = OracleCode::read(world, &world.rows("test rows", TEST_ROWS));
+    let rows = world.rows("test rows", TEST_ROWS);
+    let test = OracleCode::read(world, &rows);
     let threshold = OracleCode::read(world, &world.rows("threshold rows", TEST_ROWS));
     let mapping = Mapping::identity(world.config.n_features);
     let d_model = world.config.d_model;
+    let noise = mean_energy(&test.residuals, d_model);
+    let search = Search { rows: &rows, searched: TEST_ROWS, noise };
+    let seen = detectability(world, &search, |_| 1.0);
     let mut all = BTreeMap::new();
     for method in methods {
+        interrupt::check()?;
         let started = Instant::now();
+        let (mut found, mut left) = (vec![], None);
         let proposed = match method.proposer() {
             Proposer::Screening if *method == Method::Screening => {
-                let screening = test.screen(world, &ScreeningConfig::default())?;
-                Proposed::Chosen(mapping.proposals(&screening.found))
+                found = test.screen(world, &ScreeningConfig::default())?.found;
+                left = Some(test.without(world, &found)?);
+                Proposed::Chosen(mapping.proposals(&found))
             }
             Proposer::Statistic(rival) => {
                 let rank = |codes| by_statistic(rival, codes, &world.directions, d_model);
@@ -112,10 +130,17 @@ fn oracle(
             }
             _ => continue,
         };
-        let sizes = sizes_of(world, &mapping, &proposed);
-        let seconds = started.elapsed().as_secs_f64();
-        say(&format!("{method:?} after {seconds:.1} s"));
-        all.insert(*method, MethodScore { sizes, seconds, ..MethodScore::default() });
+        let (deployed, ranking) = deployed_and_ranking(world, proposed);
+        let answer = Answer { deployed: &deployed, found: &found, mapping: &mapping };
+        let rest = left.as_ref().map(|left| Rest { rows: &rows, left });
+        let score = MethodScore {
+            sizes: sizes_of(world, &mapping, &deployed, &ranking),
+            rules: outcomes(world, &answer, rest.as_ref(), &seen),
+            seconds: started.elapsed().as_secs_f64(),
+            ..MethodScore::default()
+        };
+        say(&format!("{method:?} after {:.1} s", score.seconds));
+        all.insert(*method, score);
     }
     Ok(all)
 }
@@ -155,9 +180,22 @@ fn learned(
 
 fn described(world: &World, learned: &Learned, proposer: Proposer) -> MethodScore {
     let started = Instant::now();
-    let proposed = proposed(learned, proposer);
+    let (deployed, ranking) = deployed_and_ranking(world, proposed(learned, proposer));
+    let found = match proposer {
+        Proposer::Units => learned.combinations.as_slice(),
+        Proposer::Screening => learned.screened.as_slice(),
+        _ => &[],
+    };
+    let answer = Answer { deployed: &deployed, found, mapping: &learned.mapping };
+    // What a screening explains is no part of the model.
+    let rest = match (&learned.screened_rest, proposer) {
+        (Some((rows, left)), Proposer::Screening) => Rest { rows, left },
+        _ => Rest { rows: &learned.test_rows, left: &learned.residuals },
+    };
     MethodScore {
-        sizes: sizes_of(world, &learned.mapping, &proposed),
+        sizes: sizes_of(world, &learned.mapping, &deployed, &ranking),
+        rules: outcomes(world, &answer, Some(&rest), &learned.detectability),
+        features: Some(learned.features.clone()),
         fvu: Some(learned.fvu),
         mcc: Some(learned.mcc),
         seconds: learned.seconds + started.elapsed().as_secs_f64(),
@@ -166,19 +204,32 @@ fn described(world: &World, learned: &Learned, proposer: Proposer) -> MethodScor
     }
 }
 
-/// The scores of proposals by size. A ranking is deployed down to the value that is best on
-/// threshold rows.
-fn sizes_of(world: &World, mapping: &Mapping, proposed: &Proposed) -> BTreeMap<String, SizeScore> {
+/// What a method deploys, and all that it ranks. A ranking is deployed down to the value that is
+/// best on threshold rows, for each size.
+fn deployed_and_ranking(world: &World, proposed: Proposed) -> (Vec<Proposal>, Vec<Proposal>) {
+    let (threshold, test) = match proposed {
+        Proposed::Chosen(found) => return (found.clone(), found),
+        Proposed::Ranked { threshold, test } => (threshold, test),
+    };
+    let of_size = |size: usize| {
+        let truth = Truth::new(&world.rules, &world.decoys, size, RuleKind::is_visible);
+        let all = deployed(&truth, &threshold, &test).into_iter();
+        all.filter(move |proposal| proposal.parts.len() == size)
+    };
+    (SIZES.into_iter().flat_map(of_size).collect(), test)
+}
+
+/// The scores of proposals by size.
+pub fn sizes_of(
+    world: &World,
+    mapping: &Mapping,
+    deployed: &[Proposal],
+    ranking: &[Proposal],
+) -> BTreeMap<String, SizeScore> {
     let recovers = |feature| mapping.recovers(feature);
     let one = |(size, name): (usize, &str)| {
         let truth = Truth::new(&world.rules, &world.decoys, size, RuleKind::is_visible);
-        let score = match proposed {
-            Proposed::Chosen(found) => score(&truth, found, found, recovers),
-            Proposed::Ranked { threshold, test } => {
-                score(&truth, &deployed(&truth, threshold, test), test, recovers)
-            }
-        };
-        (name.to_string(), score)
+        (name.to_string(), score(&truth, deployed, ranking, recovers))
     };
-    [(2, "pairs"), (3, "triples"), (4, "quadruples")].map(one).into()
+    SIZES.into_iter().zip(NAMES).map(one).collect()
 }

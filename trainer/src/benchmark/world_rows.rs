@@ -6,7 +6,7 @@ use super::world::World;
 use crate::train::rows::RowSource;
 
 /// How many rows of the world are drawn at once.
-const ROWS_AT_ONCE: usize = 32_768;
+pub(super) const ROWS_AT_ONCE: usize = 32_768;
 
 /// Rows of a world, drawn as they are needed, less their mean.
 pub(super) struct WorldRows<'a> {
