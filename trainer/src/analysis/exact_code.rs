@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use super::non_negative::non_negative;
+use super::non_negative::non_negative_from;
 use super::screening::sparse::SparseRows;
 use super::vectors::{add, dot};
 
@@ -16,6 +16,12 @@ use super::vectors::{add, dot};
 const ROUNDS: usize = 4;
 /// How many at a time.
 const AT_ONCE: usize = 3;
+/// How near to the exact solution strengths come, relative to the row: while features are chosen,
+/// and in the end.
+const ROUGHLY: f64 = 1e-3;
+const EXACTLY: f64 = 1e-6;
+/// On how many rows is measured what all have in common.
+const ROWS_FOR_THE_MEAN: usize = 4_096;
 
 /// Codes of rows, and what they leave over.
 #[derive(Clone, Debug)]
@@ -49,10 +55,11 @@ type RowCode = Vec<(usize, f64)>;
 impl Coding<'_> {
     /// Codes every row.
     ///
-    /// What is left over on all rows alike is no feature: it is taken away and the rows are coded anew.
+    /// What is left over on all rows alike is no feature: it is measured on the first rows and taken
+    /// away from all.
     pub fn solve(&self) -> ExactCode {
-        let exact = self.code(self.rows);
-        let mean = mean(&exact.residuals, self.d_model);
+        let few = self.rows.len().min(ROWS_FOR_THE_MEAN * self.d_model);
+        let mean = mean(&self.code(&self.rows[..few]).residuals, self.d_model);
         let rows = self.rows.iter().zip(mean.iter().cycle()).map(|(value, mean)| value - mean);
         self.code(&rows.collect::<Vec<f32>>())
     }
@@ -72,23 +79,23 @@ impl Coding<'_> {
             .par_chunks_exact(self.k)
             .zip(toward.par_chunks_exact(n_features))
             .map(|(first, along)| {
-                table.solve(first.iter().map(|feature| *feature as usize).collect(), along)
+                let begun = first.iter().map(|feature| (*feature as usize, 0.0)).collect();
+                table.solve(begun, along, ROUGHLY)
             })
             .collect();
         let weakest = weakest(&codes, n_features, self.cut);
         codes.par_iter_mut().zip(toward.par_chunks_exact(n_features)).for_each(|(code, along)| {
             for _ in 0..ROUNDS {
                 let before = code.len();
-                let mut chosen = strong(code, &weakest);
-                *code = table.solve(chosen.clone(), along);
-                let missed = table.missed(code, along, &weakest, AT_ONCE);
+                *code = table.solve(strong(code, &weakest), along, ROUGHLY);
+                let missed = table.missed(code, along, &weakest);
                 if missed.is_empty() && code.len() == before {
                     break;
                 }
-                chosen.extend(missed);
-                *code = table.solve(chosen, along);
+                let begun = code.iter().copied().chain(missed.into_iter().map(|one| (one, 0.0)));
+                *code = table.solve(begun.collect(), along, ROUGHLY);
             }
-            *code = table.solve(strong(code, &weakest), along);
+            *code = table.solve(strong(code, &weakest), along, EXACTLY);
         });
         self.left(rows, &codes)
     }
@@ -124,8 +131,10 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// The exact code on the `chosen` features; `along` is what each direction says of the row.
-    fn solve(&self, chosen: Vec<usize>, along: &[f32]) -> RowCode {
+    /// The exact code on the features of `begun`, from its strengths on; `along` is what each
+    /// direction says of the row.
+    fn solve(&self, begun: RowCode, along: &[f32], tolerance: f64) -> RowCode {
+        let (chosen, strengths): (Vec<usize>, Vec<f64>) = begun.into_iter().unzip();
         let cosine =
             |one: &usize, other: &usize| f64::from(self.gram[one * self.n_features + other]);
         let products: Vec<f64> = chosen
@@ -133,12 +142,12 @@ impl Table<'_> {
             .flat_map(|one| chosen.iter().map(move |other| cosine(one, other)))
             .collect();
         let toward: Vec<f64> = chosen.iter().map(|feature| f64::from(along[*feature])).collect();
-        let strengths = non_negative(&products, &toward);
+        let strengths = non_negative_from(&products, &toward, strengths, tolerance);
         chosen.into_iter().zip(strengths).filter(|(_, strength)| *strength > 0.0).collect()
     }
 
     /// The features outside the code to which most of what is left over points.
-    fn missed(&self, code: &RowCode, along: &[f32], weakest: &[f64], most: usize) -> Vec<usize> {
+    fn missed(&self, code: &RowCode, along: &[f32], weakest: &[f64]) -> Vec<usize> {
         let mut left = along.to_vec();
         for (feature, strength) in code {
             let cosines = &self.gram[feature * self.n_features..][..self.n_features];
@@ -149,7 +158,7 @@ impl Table<'_> {
             .filter(|feature| f64::from(left[*feature]) > weakest[*feature] && !is_in(feature))
             .collect();
         missed.sort_by(|one, other| left[*other].total_cmp(&left[*one]));
-        missed.truncate(most);
+        missed.truncate(AT_ONCE);
         missed
     }
 }
@@ -164,11 +173,9 @@ fn mean(rows: &[f32], d_model: usize) -> Vec<f32> {
     sums.iter().map(|sum| (sum / count) as f32).collect()
 }
 
-fn strong(code: &RowCode, weakest: &[f64]) -> Vec<usize> {
-    code.iter()
-        .filter(|(feature, strength)| *strength >= weakest[*feature])
-        .map(|(feature, _)| *feature)
-        .collect()
+fn strong(code: &RowCode, weakest: &[f64]) -> RowCode {
+    let strong = |(feature, strength): &&(usize, f64)| *strength >= weakest[*feature];
+    code.iter().filter(strong).copied().collect()
 }
 
 /// Below which strength each feature counts as silent: a share of its usual strength, `sum f^2 /

@@ -6,13 +6,22 @@ const SWEEPS: usize = 2_000;
 /// `argmin over f >= 0 of |x - sum of f_j d_j|^2`, from `gram[i * n + j] = d_i . d_j` and
 /// `toward[j] = d_j . x`.
 ///
-/// Coordinate descent `f_i <- max(0, f_i + (toward_i - (G f)_i) / G_ii)` until no step changes
-/// anything. With independent directions the problem is strictly convex, so where it stands still is
-/// the solution.
+/// With independent directions the problem is strictly convex, so where coordinate descent stands
+/// still is the solution.
 pub fn non_negative(gram: &[f64], toward: &[f64]) -> Vec<f64> {
+    non_negative_from(gram, toward, vec![0.0; toward.len()], 1e-9)
+}
+
+/// The same by coordinate descent from `strengths` on, `f_i <- max(0, f_i + (toward_i - (G f)_i) /
+/// G_ii)`, until no step is larger than `tolerance` times the largest of `toward`.
+pub fn non_negative_from(
+    gram: &[f64],
+    toward: &[f64],
+    mut strengths: Vec<f64>,
+    tolerance: f64,
+) -> Vec<f64> {
     let count = toward.len();
-    let tolerance = 1e-9 * toward.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
-    let mut strengths = vec![0.0; count];
+    let tolerance = tolerance * toward.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
     for _ in 0..SWEEPS {
         let mut largest: f64 = 0.0;
         for place in 0..count {
