@@ -92,7 +92,7 @@ fn bars(chart: &Chart, index: usize, frame: &Frame) -> String {
     let series = &chart.series[index];
     let places = places(series, frame, (left_of_it - (abreast - 1.0) / 2.0) * width);
     let is_narrow = |point: &(f64, f64)| width_of(&short_number(point.1)) < 1.08 * width;
-    let has_numbers = series.points.iter().all(is_narrow);
+    let has_numbers = abreast < 2.0 && series.points.iter().all(is_narrow);
     let (mut bars, mut numbers) = (String::new(), String::new());
     for (place, &(_, value)) in places.iter().zip(&series.points) {
         let Some(Place { x, y, interval }) = place else { continue };

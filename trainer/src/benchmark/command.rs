@@ -25,8 +25,8 @@ use crate::settings::Settings;
 /// Runs the benchmark, writes a world for others, or scores what they found.
 ///
 /// # Errors
-/// The knobs describe no world, a training fails, a file is not as it should be, or the result cannot
-/// be written.
+/// The knobs describe no world, a training fails, a file is not as it should be, or the result
+/// cannot be written.
 pub fn run(arguments: &BenchmarkArgs, settings: &Settings, console: &Console) -> Result<()> {
     match (&arguments.export, &arguments.score, &arguments.out) {
         (Some(folder), _, _) => write_world(arguments, folder, console),

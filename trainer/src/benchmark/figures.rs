@@ -18,8 +18,8 @@ const SHARES: [Share; 6] = [
     ("co-activation decoy", |score| decoys(score, "co_activation")),
     ("cosine decoy", |score| decoys(score, "cosine")),
     ("additive decoy", |score| decoys(score, "additive")),
-    ("unmatched feature", |score| score.unmatched),
     ("anything else", other),
+    ("unmatched feature", |score| score.unmatched),
 ];
 
 fn decoys(score: &SizeScore, kind: &str) -> usize {
@@ -121,7 +121,8 @@ fn detectability(settings: &[&[MethodRuns]], conditions: &str) -> Chart {
             Series { label: name.clone(), mark: Mark::LinePoints, points, intervals }
         })
         .collect();
-    let law = "n \u{3c0} \u{3b4}\u{b2} c / E|e|\u{b2}: a rule's energy on all rows, over the noise of one";
+    let law = "n \u{3c0} \u{3b4}\u{b2} c / E|e|\u{b2}: \
+               a rule's energy on all rows, over the noise of one";
     Chart {
         title: "What can be seen at all".into(),
         subtitle: Some(format!("{conditions}; whiskers: 95 % intervals of the share (Wilson)")),

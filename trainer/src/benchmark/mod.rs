@@ -4,9 +4,9 @@
 //! reads the rows with the true dictionary and finds combinations in what is left over;
 //! [`rivals`] rank combinations by simpler statistics of the same code; [`score`] says how many
 //! of the rules were found. [`learned`] trains a model instead, [`methods`] says which, and
-//! [`proposals`] what it then proposes; [`tracks`] puts all methods side by side, [`runs`] several worlds, [`sweep`]
-//! several values of a knob; [`figures`] and [`report`] are for people;
-//! [`feature_scores`] and [`outcomes`] say why. [`export`] writes a world for others, [`foreign`]
+//! [`proposals`] what it then proposes; [`tracks`] puts all methods side by side, [`runs`] several
+//! worlds, [`sweep`] several values of a knob; [`feature_scores`] and [`outcomes`] say why;
+//! [`figures`] and [`report`] are for people. [`export`] writes a world for others, [`foreign`]
 //! scores what they find. [`command`] is `trainer benchmark`.
 
 pub mod and_mining;

@@ -70,7 +70,8 @@ fn claims(runs: &[MethodRuns], differences: &[Difference]) -> Vec<String> {
         let found = reference.false_discoveries();
         let most = found.iter().max().copied().unwrap_or_default();
         claims.push(format!(
-            "Where nothing combines, `{}` proposes {most} combinations at most ([null set](#null)).",
+            "Where nothing combines, `{}` proposes {most} combinations at most \
+             ([null set](#null)).",
             reference.name
         ));
     }
@@ -167,11 +168,11 @@ fn f1_table(text: &mut String, runs: &[MethodRuns]) {
         };
         let seconds = format!("{:.1}", run.some(|score| Some(score.seconds)).unwrap_or_default());
         let quality = [number(run.some(|s| s.fvu)), number(run.some(|s| s.mcc)), seconds];
-        row(text, &[&[run.name.clone()], &SIZES.map(cell)[..], &quality].concat());
+        row(text, &[std::slice::from_ref(&run.name), &SIZES.map(cell)[..], &quality].concat());
     }
     text.push_str(
-        "\nMeans over worlds with 95 % intervals (Student's t, cut to 0 and 1). AP and F1@R judge the \
-         ranking, F1 what a method deploys.\n\n",
+        "\nMeans over worlds with 95 % intervals (Student's t, cut to 0 and 1). AP and F1@R \
+         judge the ranking, F1 what a method deploys.\n\n",
     );
 }
 
@@ -216,7 +217,7 @@ fn fooled_table(text: &mut String, runs: &[MethodRuns]) {
                 over(&other),
             )
         };
-        row(text, &[&[run.name.clone()], &SIZES.map(cell)[..]].concat());
+        row(text, &[std::slice::from_ref(&run.name), &SIZES.map(cell)[..]].concat());
     }
     text.push_str("\nMeans over worlds; decoys: co-activation / cosine / additive.\n\n");
 }
@@ -231,7 +232,7 @@ fn effects_table(text: &mut String, runs: &[MethodRuns]) {
             let energy = run.on_hits(size, |rule| rule.energy_explained);
             format!("cosine {}, energy explained {}", number(cosine), number(energy))
         };
-        row(text, &[&[run.name.clone()], &[2, 3, 4].map(cell)[..]].concat());
+        row(text, &[std::slice::from_ref(&run.name), &[2, 3, 4].map(cell)[..]].concat());
     }
     text.push_str(
         "\nThe cosine of the effect that was found with the true one, and `1 - E[(v.e)^2] / \
@@ -275,8 +276,8 @@ fn features_table(text: &mut String, runs: &[MethodRuns]) {
         );
     }
     text.push_str(
-        "\nPrecision, recall and F1 are of the firing, a mean over true features. Absorption is by how \
-         much more often a part is on when its rule fires: below 0, combinations take rows from \
+        "\nPrecision, recall and F1 are of the firing, a mean over true features. Absorption is by \
+         how much more often a part is on when its rule fires: below 0, combinations take rows from \
          features.\n\n",
     );
 }
@@ -303,8 +304,8 @@ fn kinds_table(text: &mut String, runs: &[MethodRuns]) {
         row(text, &[vec![run.name.clone()], all.iter().map(cell).collect()].concat());
     }
     text.push_str(
-        "\nModulating and inhibiting rules leave nothing that features cannot say. They count neither \
-         for nor against a method.\n\n",
+        "\nModulating and inhibiting rules leave nothing that features cannot say. They count \
+         neither for nor against a method.\n\n",
     );
 }
 
