@@ -56,23 +56,24 @@ fn the_oracle_track_finds_the_rules_and_nothing_in_the_null_set() {
 fn a_sweep_compares_the_methods_at_every_value() {
     let program = Program::new();
     let mut arguments = SMALL.to_vec();
-    arguments.extend(["--sweep=noise=0.05,4", "--rules=4,0,0", "--worlds=2"]);
+    arguments.extend(["--sweep=delta=0.7,0.1", "--rules=4,0,0", "--worlds=2"]);
     arguments.retain(|argument| *argument != "--rules=8,4,0");
 
     let output = program.run(&arguments);
 
     assert!(output.status.success(), "{}", stderr(&output));
     let sweep = &json(&program.path("b/benchmark.json"))["sweep"];
-    assert_eq!((&sweep["knob"], sweep["points"].as_array().unwrap().len()), (&"noise".into(), 2));
+    assert_eq!((&sweep["knob"], sweep["points"].as_array().unwrap().len()), (&"delta".into(), 2));
     let f1 = |place: usize| {
         sweep["points"][place]["methods"]["screening"]["pairs"]["deployed_f1"].as_f64().unwrap()
     };
-    assert!(f1(0) > f1(1), "noise must hide rules: {} {}", f1(0), f1(1));
+    assert!(f1(0) > f1(1), "small effects must be harder to find: {} {}", f1(0), f1(1));
     let difference = &sweep["points"][0]["differences"][0];
     assert!(difference["paired_bootstrap_ci95"][0].as_f64().unwrap() > 0.0, "{difference}");
     assert!(program.path("b/plots/sweep_pairs.png").exists());
     let report = std::fs::read_to_string(program.path("b/benchmark.md")).unwrap();
     assert!(report.contains("`screening` wins over"), "{report}");
+    assert!(report.contains("`screening` loses to `pmi`"), "{report}");
 }
 
 #[test]
@@ -187,7 +188,7 @@ fn impossible_worlds_are_refused_with_a_reason() {
 /// A small world for others.
 const EXPORT: [&str; 8] = [
     "benchmark",
-    "--export=world",
+    "--export=world/",
     "--export-rows=1024,512,256",
     "--d-model=24",
     "--features=40",

@@ -86,7 +86,8 @@ pub fn export(world: &World, rows: &ExportRows, folder: &Path) -> Result<()> {
 }
 
 fn beside(folder: &Path) -> PathBuf {
-    let mut name = folder.as_os_str().to_os_string();
+    // Without a slash at the end, which would make it a name inside the folder.
+    let mut name = folder.components().collect::<PathBuf>().into_os_string();
     name.push(format!(".{}.part", std::process::id()));
     PathBuf::from(name)
 }
