@@ -37,6 +37,43 @@ fn the_oracle_track_finds_the_rules_and_nothing_in_the_null_set() {
     assert_eq!(result["world"]["n_features"], 72);
     let table = String::from_utf8(output.stdout).unwrap();
     assert_eq!(table.lines().count(), 4, "{table}");
+
+    let scored = &result["methods"]["screening"];
+    let number = |size: &str, key: &str| scored[size][key].as_f64().unwrap();
+    assert!(number("pairs", "effect_cosine_on_hits") > 0.8, "{}", scored["pairs"]);
+    assert!(number("pairs", "rule_energy_explained_on_hits") > 0.6, "{}", scored["pairs"]);
+    assert_eq!(scored["worlds"][0]["rules"].as_array().unwrap().len(), 12);
+    let report = std::fs::read_to_string(program.path("b/benchmark.md")).unwrap();
+    assert!(report.contains("Where nothing combines, `screening` proposes"), "{report}");
+    for plot in report.split("](plots/").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for file in [plot.to_string(), plot.replace(".svg", ".png"), plot.replace(".svg", ".csv")] {
+            assert!(program.path(&format!("b/plots/{file}")).exists(), "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_sweep_compares_the_methods_at_every_value() {
+    let program = Program::new();
+    let mut arguments = SMALL.to_vec();
+    arguments.extend(["--sweep=delta=0.7,0.1", "--rules=4,0,0", "--worlds=2"]);
+    arguments.retain(|argument| *argument != "--rules=8,4,0");
+
+    let output = program.run(&arguments);
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    let sweep = &json(&program.path("b/benchmark.json"))["sweep"];
+    assert_eq!((&sweep["knob"], sweep["points"].as_array().unwrap().len()), (&"delta".into(), 2));
+    let f1 = |place: usize| {
+        sweep["points"][place]["methods"]["screening"]["pairs"]["deployed_f1"].as_f64().unwrap()
+    };
+    assert!(f1(0) > f1(1), "small effects must be harder to find: {} {}", f1(0), f1(1));
+    let difference = &sweep["points"][0]["differences"][0];
+    assert!(difference["paired_bootstrap_ci95"][0].as_f64().unwrap() > 0.0, "{difference}");
+    assert!(program.path("b/plots/sweep_pairs.png").exists());
+    let report = std::fs::read_to_string(program.path("b/benchmark.md")).unwrap();
+    assert!(report.contains("`screening` wins over"), "{report}");
+    assert!(report.contains("`screening` loses to `pmi`"), "{report}");
 }
 
 #[test]
@@ -144,12 +181,14 @@ fn impossible_worlds_are_refused_with_a_reason() {
     refused("--kinds=emergent=1,odd=1", "inhibiting");
     refused("--gate=half", "geometric_mean");
     refused("--worlds=0", "worlds");
+    refused("--sweep=colour=1,2", "there is no knob colour");
+    refused("--sweep=noise=0.05,-1", "no such world");
 }
 
 /// A small world for others.
 const EXPORT: [&str; 8] = [
     "benchmark",
-    "--export=world",
+    "--export=world/",
     "--export-rows=1024,512,256",
     "--d-model=24",
     "--features=40",

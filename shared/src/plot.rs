@@ -52,6 +52,8 @@ pub enum Mark {
     LinePoints,
     /// A bar from zero, with its interval as a whisker; several such series stand side by side.
     Bars,
+    /// A bar that stands on those of the stacked series before it; values below zero are not drawn.
+    Stack,
 }
 
 /// Points that belong together.
@@ -94,6 +96,22 @@ impl Chart {
             }
         }
         csv
+    }
+}
+
+impl Chart {
+    /// Where the bar of a stacked series begins.
+    fn below(&self, index: usize, x: f64) -> f64 {
+        let stacked = self.series[..index].iter().filter(|series| series.mark == Mark::Stack);
+        let here = stacked.flat_map(|series| &series.points).filter(|point| point.0 == x);
+        here.map(|point| point.1).filter(|y| *y > 0.0).sum()
+    }
+}
+
+impl Mark {
+    /// Whether points are bars.
+    fn is_bar(self) -> bool {
+        matches!(self, Self::Bars | Self::Stack)
     }
 }
 

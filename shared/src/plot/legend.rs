@@ -38,7 +38,7 @@ pub(super) fn draw(chart: &Chart, frame: &Frame) -> String {
 fn end(series: &Series, frame: &Frame) -> f64 {
     let height = |&(x, y): &(f64, f64)| frame.x.at(x).and(frame.y.at(y));
     let last = series.points.iter().rev().find_map(height);
-    last.filter(|_| series.mark != Mark::Bars).unwrap_or(frame.y.to)
+    last.filter(|_| !series.mark.is_bar()).unwrap_or(frame.y.to)
 }
 
 /// The heights nearest to those asked for at which rows do not overlap.
@@ -70,7 +70,9 @@ fn row(series: &Series, index: usize, right: f64, y: f64) -> String {
         Mark::Line => line,
         Mark::Points => marker,
         Mark::LinePoints => line + &marker,
-        Mark::Bars => fill(&format!("M{:.1} {:.1}h11v11h-11z", x + 5.5, y - 5.5), 0.9),
+        Mark::Bars | Mark::Stack => {
+            fill(&format!("M{:.1} {:.1}h11v11h-11z", x + 5.5, y - 5.5), 0.9)
+        }
     };
     let name = text(right + LABEL, y + 4.0, NAME, &series.label);
     paint(look.colour, "", &sample) + &paint(INK, "", &name)

@@ -22,6 +22,9 @@ pub(super) fn draw(chart: &Chart, index: usize, frame: &Frame) -> String {
     if series.mark == Mark::Bars {
         return bars(chart, index, frame);
     }
+    if series.mark == Mark::Stack {
+        return stacked(chart, index, frame);
+    }
     let look = Look::of(series, index);
     let places = places(series, frame, 0.0);
     let is_line = series.mark == Mark::Line;
@@ -89,7 +92,7 @@ fn bars(chart: &Chart, index: usize, frame: &Frame) -> String {
     let series = &chart.series[index];
     let places = places(series, frame, (left_of_it - (abreast - 1.0) / 2.0) * width);
     let is_narrow = |point: &(f64, f64)| width_of(&short_number(point.1)) < 1.08 * width;
-    let has_numbers = series.points.iter().all(is_narrow);
+    let has_numbers = abreast < 2.0 && series.points.iter().all(is_narrow);
     let (mut bars, mut numbers) = (String::new(), String::new());
     for (place, &(_, value)) in places.iter().zip(&series.points) {
         let Some(Place { x, y, interval }) = place else { continue };
@@ -104,6 +107,20 @@ fn bars(chart: &Chart, index: usize, frame: &Frame) -> String {
     paint(Look::of(series, index).colour, "", &fill(&bars, 0.9))
         + &paint(INK, "", &whiskers(&places))
         + &paint(INK, " font-size=\"11\" text-anchor=\"middle\"", &numbers)
+}
+
+fn stacked(chart: &Chart, index: usize, frame: &Frame) -> String {
+    let series = &chart.series[index];
+    let share = if chart.x.scale.is_categories() { 0.72 } else { 0.96 };
+    let half = 0.47 * (share * frame.slot).min(64.0);
+    let bar = |&(x, y): &(f64, f64)| {
+        let below = chart.below(index, x);
+        let (low, high) = (frame.y.at(below)?, frame.y.at(below + y)?);
+        let (left, right) = (frame.x.at(x)? - half, frame.x.at(x)? + half);
+        Some(format!("M{left:.1} {low:.1}V{high:.1}H{right:.1}V{low:.1}z"))
+    };
+    let bars: String = series.points.iter().filter(|point| point.1 > 0.0).filter_map(bar).collect();
+    paint(Look::of(series, index).colour, "", &fill(&bars, 0.9))
 }
 
 fn line(places: &[Option<Place>]) -> String {

@@ -55,7 +55,9 @@ impl Frame {
             along = along.map(|(low, high)| (low - room, high + room));
             // Room for the numbers beyond the bars.
             up = up.map(|(low, high)| {
-                let room = 0.07 * (high - low);
+                let bars = chart.series.iter().filter(|series| series.mark == Mark::Bars);
+                let numbers = bars.count() == 1;
+                let room = if numbers { 0.07 * (high - low) } else { 0.0 };
                 (
                     low - if low < 0.0 { room } else { 0.0 },
                     high + if high > 0.0 { room } else { 0.0 },
@@ -130,12 +132,16 @@ impl Chart {
     /// How far the points reach on the x axis and, with their intervals, on the y axis.
     fn extents(&self) -> (Extent, Extent) {
         let (mut along, mut up) = (Vec::new(), Vec::new());
-        for series in &self.series {
+        for (place, series) in self.series.iter().enumerate() {
             for (index, &(x, y)) in series.points.iter().enumerate() {
+                let y = match series.mark {
+                    Mark::Stack => self.below(place, x) + y.max(0.0),
+                    _ => y,
+                };
                 let position = self.x.scale.position(x).zip(self.y.scale.position(y));
                 let Some((x, y)) = position else { continue };
                 let (low, high) = series.interval(index).unzip();
-                let base = (series.mark == Mark::Bars).then_some(0.0);
+                let base = series.mark.is_bar().then_some(0.0);
                 let further = [low, high, base].into_iter().flatten();
                 along.push(x);
                 up.push(y);
@@ -147,7 +153,7 @@ impl Chart {
 
     /// The smallest distance between neighbouring bars; `None` if no series has bars.
     fn bar_gap(&self) -> Option<f64> {
-        let bars = || self.series.iter().filter(|series| series.mark == Mark::Bars);
+        let bars = || self.series.iter().filter(|series| series.mark.is_bar());
         bars().next()?;
         if self.x.scale.is_categories() {
             return Some(1.0);
@@ -207,7 +213,7 @@ mod tests {
         let mut charts = Vec::new();
         for x in &scales {
             for y in &scales {
-                for mark in [Mark::Line, Mark::Points, Mark::LinePoints, Mark::Bars] {
+                for mark in [Mark::Line, Mark::Points, Mark::LinePoints, Mark::Bars, Mark::Stack] {
                     charts.push(chart(x.clone(), y.clone(), mark, points));
                 }
             }
@@ -221,6 +227,10 @@ mod tests {
             for chart in all_charts(points) {
                 let Frame { x, y, .. } = Frame::around(&chart);
                 for &(along, up) in points {
+                    // Bars below zero have no place in a stack.
+                    if chart.series[0].mark == Mark::Stack && up < 0.0 {
+                        continue;
+                    }
                     let Some((along, up)) = x.at(along).zip(y.at(up)) else { continue };
                     assert!(along > x.from - 1e-3 && along < x.to + 1e-3, "{along}");
                     assert!(up > y.to - 1e-3 && up < y.from + 1e-3, "{up}");
@@ -229,6 +239,21 @@ mod tests {
                 assert!(0.0 < y.to && y.to < y.from && y.from < HEIGHT, "{} {}", y.to, y.from);
             }
         }
+    }
+
+    #[test]
+    fn stacked_bars_stand_on_one_another() {
+        let names = || Scale::Categories(vec!["a".into(), "b".into()]);
+        let mut chart = chart(names(), Scale::Linear, Mark::Stack, &[(0.0, 3.0), (1.0, 1.0)]);
+        chart.series.truncate(3);
+
+        assert_eq!(
+            (chart.below(0, 0.0), chart.below(2, 0.0), chart.below(2, 1.0)),
+            (0.0, 6.0, 2.0)
+        );
+        let Frame { y, .. } = Frame::around(&chart);
+        let top = y.at(9.0).unwrap();
+        assert!(top >= y.to - 1e-3 && top < y.to + 60.0, "{top}");
     }
 
     #[test]

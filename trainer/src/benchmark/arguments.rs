@@ -1,8 +1,9 @@
 //! What `trainer benchmark` can be asked for.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::config::{GateShape, KindShares, WorldConfig};
 use super::methods::Method;
@@ -60,6 +61,9 @@ pub struct BenchmarkArgs {
         requires = "export"
     )]
     pub export_rows: Vec<usize>,
+    /// Compare the methods at several values of a knob, as in noise=0.01,0.05,0.2
+    #[arg(long, value_name = "KNOB=VALUES", conflicts_with_all = ["export", "score"])]
+    pub sweep: Option<String>,
     /// Score the combinations in this JSON file, which somebody else found in a world
     #[arg(long, value_name = "FILE")]
     pub score: Option<PathBuf>,
@@ -134,6 +138,41 @@ impl Knobs {
                 .fix("give three: how many rules have 2, 3 and 4 parts, as in --rules=48,32,16")),
         }
     }
+}
+
+impl Knobs {
+    /// The same with another value of one knob.
+    ///
+    /// # Errors
+    /// Says what is wrong with the name or the value.
+    pub(super) fn with(&self, name: &str, value: &str) -> Result<Self, String> {
+        let mut knobs = self.clone();
+        let known = match name {
+            "d_model" => set(&mut knobs.d_model, value),
+            "features" => set(&mut knobs.features, value),
+            "mean_l0" => set(&mut knobs.mean_l0, value),
+            "noise" => set(&mut knobs.noise, value),
+            "delta" => set(&mut knobs.delta, value),
+            "rates" => set(&mut knobs.rates, value),
+            "correlation" => set(&mut knobs.correlation, value),
+            "decoy_cosine" => set(&mut knobs.decoy_cosine, value),
+            "gate" => {
+                knobs.gate = GateShape::from_str(value, true).ok();
+                knobs.gate.is_some()
+            }
+            _ => {
+                let all = "d_model, features, mean_l0, noise, delta, rates, correlation, \
+                           decoy_cosine, gate";
+                return Err(format!("there is no knob {name}, but {all}"));
+            }
+        };
+        if known { Ok(knobs) } else { Err(format!("{value:?} is no value of {name}")) }
+    }
+}
+
+fn set<T: FromStr>(knob: &mut Option<T>, value: &str) -> bool {
+    *knob = value.parse().ok();
+    knob.is_some()
 }
 
 /// Shares from texts of the form `kind=share`.

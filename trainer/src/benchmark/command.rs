@@ -1,6 +1,5 @@
 //! `trainer benchmark`: methods side by side in worlds of several seeds, as a table and as JSON.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
@@ -9,22 +8,25 @@ use serde_json::{Value, json};
 use super::arguments::{BenchmarkArgs, Knobs};
 use super::config::WorldConfig;
 use super::export::{DESCRIPTION, ExportRows, export};
+use super::figures;
 use super::foreign::Foreign;
+use super::output;
+use super::report;
 use super::runs::{Collection, MethodRuns, table, to_json};
-use super::tracks::{Recipe, scores};
+use super::sweep::{self, Sweep, SweepPoint};
+use super::tracks::{Recipe, Track, scores};
 use super::world::World;
 use crate::complaint::Complaint;
 use crate::console::Console;
 use crate::device;
-use crate::files::write_whole;
 use crate::plan::{AutoencoderTraining, Profile, ProfileName};
 use crate::settings::Settings;
 
 /// Runs the benchmark, writes a world for others, or scores what they found.
 ///
 /// # Errors
-/// The knobs describe no world, a training fails, a file is not as it should be, or the result cannot
-/// be written.
+/// The knobs describe no world, a training fails, a file is not as it should be, or the result
+/// cannot be written.
 pub fn run(arguments: &BenchmarkArgs, settings: &Settings, console: &Console) -> Result<()> {
     match (&arguments.export, &arguments.score, &arguments.out) {
         (Some(folder), _, _) => write_world(arguments, folder, console),
@@ -81,7 +83,8 @@ fn score_file(arguments: &BenchmarkArgs, file: &Path, out: &Path, console: &Cons
     let run =
         MethodRuns { name: foreign.name.clone(), worlds: vec![score], ..MethodRuns::default() };
     let header = json!({ "track": "foreign", "worlds": 1, "matched_by": foreign.matched_by() });
-    write_result(out, header, &config, &[run], console)
+    let conditions = format!("combinations of others, world {}", config.seed);
+    write_comparison(out, header, &config, &[run], &conditions, console)
 }
 
 fn compare(
@@ -105,7 +108,6 @@ fn compare(
         device: chosen.device,
     };
     console.say(&format!("{}  device: {} ({})", crate::version(), chosen.name, chosen.hint));
-    let runs = all_worlds(arguments, &arguments.knobs, &recipe, console)?;
     let header = json!({
         "track": arguments.track,
         "worlds": arguments.worlds,
@@ -113,7 +115,43 @@ fn compare(
         "learning_rate": arguments.learning_rate,
         "rival_learning_rates": arguments.rival_learning_rates,
     });
-    write_result(out, header, &arguments.knobs.world(arguments.seed)?, &runs, console)
+    let conditions = conditions(arguments);
+    let Some(plan) = &arguments.sweep else {
+        let runs = all_worlds(arguments, &arguments.knobs, &recipe, console)?;
+        let world = arguments.knobs.world(arguments.seed)?;
+        return write_comparison(out, header, &world, &runs, &conditions, console);
+    };
+    let (knob, values) = sweep::plan(plan, &arguments.knobs)?;
+    // Nobody wants to wait for the first value to learn that the last one cannot be.
+    for (_, knobs) in &values {
+        world(knobs, arguments.seed)?;
+    }
+    let mut sweep = Sweep { knob, points: vec![] };
+    for (value, knobs) in values {
+        console.say(&format!("{} = {value}", sweep.knob));
+        let runs = all_worlds(arguments, &knobs, &recipe, console)?;
+        sweep.points.push(SweepPoint { value, world: knobs.world(arguments.seed)?, runs });
+    }
+    let plots = output::write_plots(out, figures::of_sweep(&sweep, &conditions))?;
+    output::write(out, "benchmark.md", report::of_sweep(&sweep, &conditions, &plots).as_bytes())?;
+    output::write_json(out, &[header, json!({ "sweep": sweep.to_json() })])?;
+    console.say(&format!("written: {}", out.join("benchmark.json").display()));
+    for point in &sweep.points {
+        output::print(&format!("{} = {}\n{}\n", sweep.knob, point.value, table(&point.runs)));
+    }
+    Ok(())
+}
+
+/// Under which conditions methods are compared, for titles.
+fn conditions(arguments: &BenchmarkArgs) -> String {
+    let track = match arguments.track {
+        Track::Oracle => "oracle track".to_string(),
+        Track::Learned => format!("learned track, {} steps", arguments.steps),
+    };
+    match arguments.worlds {
+        1 => format!("{track}, world {}", arguments.seed),
+        n => format!("{track}, worlds {} to {}", arguments.seed, arguments.seed + n - 1),
+    }
 }
 
 /// All methods in all worlds of one setting of the knobs.
@@ -138,29 +176,19 @@ fn all_worlds(
     Ok(all.into_runs())
 }
 
-/// Writes `benchmark.json` and prints the table.
-fn write_result(
+/// Writes plots, the report and, when these are there, `benchmark.json`; prints the table.
+fn write_comparison(
     out: &Path,
     header: Value,
     world: &WorldConfig,
     runs: &[MethodRuns],
+    conditions: &str,
     console: &Console,
 ) -> Result<()> {
-    let mut result = json!({ "made_by": crate::version(), "world": world });
-    for part in [header, to_json(runs)] {
-        for (key, value) in part.as_object().into_iter().flatten() {
-            result[key] = value.clone();
-        }
-    }
-    let mut bytes = serde_json::to_vec_pretty(&result)?;
-    bytes.push(b'\n');
-    let path = out.join("benchmark.json");
-    write_whole(&path, &bytes).map_err(|error| {
-        Complaint::failed(format!("cannot write {}: {error}", path.display()))
-            .fix("choose another folder with --out")
-    })?;
-    console.say(&format!("written: {}", path.display()));
-    // Whoever reads the table may have gone; the result is in the file.
-    let _ = writeln!(std::io::stdout(), "{}", table(runs));
+    let plots = output::write_plots(out, figures::all(runs, conditions))?;
+    output::write(out, "benchmark.md", report::of_runs(runs, conditions, &plots).as_bytes())?;
+    output::write_json(out, &[json!({ "world": world }), header, to_json(runs)])?;
+    console.say(&format!("written: {}", out.join("benchmark.json").display()));
+    output::print(&table(runs));
     Ok(())
 }

@@ -30,6 +30,8 @@ pub struct ExportRows {
     pub test: usize,
 }
 
+type Split = (&'static str, usize, Vec<(String, usize)>);
+
 impl ExportRows {
     /// About how many bytes these rows of a world take.
     pub fn bytes(&self, world: &World) -> u64 {
@@ -39,7 +41,8 @@ impl ExportRows {
         ((self.training + self.threshold + self.test) as f64 * row) as u64
     }
 
-    fn splits(&self) -> [(&'static str, usize, Vec<(String, usize)>); 3] {
+    /// Each file's name, how many rows it has, and how many of which streams.
+    fn splits(&self) -> [Split; 3] {
         let one = |name: &str, count| vec![(format!("{name} rows"), count)];
         let chunk = |start| ROWS_AT_ONCE.min(self.training - start);
         let chunks = (0..self.training).step_by(ROWS_AT_ONCE).enumerate();
@@ -83,7 +86,8 @@ pub fn export(world: &World, rows: &ExportRows, folder: &Path) -> Result<()> {
 }
 
 fn beside(folder: &Path) -> PathBuf {
-    let mut name = folder.as_os_str().to_os_string();
+    // Without a slash at the end, which would make it a name inside the folder.
+    let mut name = folder.components().collect::<PathBuf>().into_os_string();
     name.push(format!(".{}.part", std::process::id()));
     PathBuf::from(name)
 }

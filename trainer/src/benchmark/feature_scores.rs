@@ -7,8 +7,8 @@ use super::rows::Rows;
 use super::world::World;
 use crate::analysis::screening::sparse::SparseRows;
 
-/// Scores of a dictionary; names and definitions are SynthSAEBench's (arXiv 2602.14687) where it has
-/// them.
+/// Scores of a dictionary; names and definitions are SynthSAEBench's (arXiv 2602.14687) where it
+/// has them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureScores {
     /// How many features were learned.
@@ -53,8 +53,8 @@ impl Firing {
 }
 
 impl FeatureScores {
-    /// Scores of `learned` directions, `[n_learned, d_model]` of length 1, that are on as in `codes`
-    /// on `rows`. Firing is compared in the assignment with the largest sum of cosines, accepted or
+    /// Scores of `learned` directions, `[n_learned, d_model]` of length 1, that are on as in
+    /// `codes` on `rows`. Firing is compared in the assignment with the largest sum of cosines, accepted or
     /// not; absorption in `mapping`.
     pub fn new(
         world: &World,

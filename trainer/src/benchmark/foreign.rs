@@ -60,9 +60,9 @@ impl Foreign {
     /// There is no such file, or it is not what `docs/benchmark.md` describes.
     pub fn read(path: &Path) -> Result<Self, Complaint> {
         let complain = |what: String| {
-            Complaint::usage(what).detail("file", path.display()).fix(
-                "an example is in docs/benchmark.md, under \"Scoring combinations that others found\"",
-            )
+            Complaint::usage(what)
+                .detail("file", path.display())
+                .fix("docs/benchmark.md has an example: \"Scoring combinations that others found\"")
         };
         let bytes = std::fs::read(path)
             .map_err(|error| complain(format!("the combinations cannot be read: {error}")))?;

@@ -238,7 +238,7 @@ fn teach<M: Teachable + 'static>(
 }
 
 /// Combinations in what the features leave over of `sample`, and what both leave: for one of our
-/// models with exact codes on some more features, for another with its own code and what that leaves.
+/// models with exact codes on some more features, for another with its own code and its residual.
 fn screened(
     task: &LearnedTask,
     trained: &Trained,

@@ -70,8 +70,8 @@ impl Mapping {
         self.truth.contains(&Some(feature))
     }
 
-    /// Mean cosine of matched directions, `[n_learned, d_model]` of length 1, with the true ones, over
-    /// the true features: 0 for one without a match.
+    /// Mean cosine of matched directions, `[n_learned, d_model]` of length 1, with the true ones,
+    /// over the true features: 0 for one without a match.
     pub fn mcc(&self, directions: &[f32], world: &World) -> f64 {
         let d_model = world.config.d_model;
         let cosine = |(learned, truth): (usize, &Option<usize>)| -> f64 {

@@ -4,8 +4,9 @@
 //! reads the rows with the true dictionary and finds combinations in what is left over;
 //! [`rivals`] rank combinations by simpler statistics of the same code; [`score`] says how many
 //! of the rules were found. [`learned`] trains a model instead, [`methods`] says which, and
-//! [`proposals`] what it then proposes; [`tracks`] puts all methods side by side, [`runs`] several worlds;
-//! [`feature_scores`] and [`outcomes`] say why. [`export`] writes a world for others, [`foreign`]
+//! [`proposals`] what it then proposes; [`tracks`] puts all methods side by side, [`runs`] several
+//! worlds, [`sweep`] several values of a knob; [`feature_scores`] and [`outcomes`] say why;
+//! [`figures`] and [`report`] are for people. [`export`] writes a world for others, [`foreign`]
 //! scores what they find. [`command`] is `trainer benchmark`.
 
 pub mod and_mining;
@@ -16,6 +17,7 @@ mod directions;
 pub mod effects;
 pub mod export;
 pub mod feature_scores;
+pub mod figures;
 pub mod foreign;
 pub mod intervals;
 pub mod learned;
@@ -23,13 +25,16 @@ pub mod mapping;
 pub mod methods;
 pub mod oracle;
 pub mod outcomes;
+mod output;
 pub mod proposals;
 mod reading;
+pub mod report;
 pub mod rivals;
 pub mod rows;
 pub mod rules;
 pub mod runs;
 pub mod score;
+pub mod sweep;
 pub mod tracks;
 pub mod world;
 mod world_rows;

@@ -1,0 +1,60 @@
+//! The benchmark's files, whole or not there, and what it prints.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use shared::plot::Chart;
+
+use crate::complaint::Complaint;
+use crate::files::write_whole;
+use crate::output::png;
+
+/// Writes one file of `out`.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write(out: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = out.join(name);
+    write_whole(&path, bytes).map_err(|error| {
+        Complaint::failed(format!("cannot write {}: {error}", path.display()))
+            .fix("choose another folder with --out")
+    })?;
+    Ok(())
+}
+
+/// Writes `benchmark.json` with all keys of `parts`.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_json(out: &Path, parts: &[Value]) -> Result<()> {
+    let mut result = json!({ "made_by": crate::version() });
+    for (key, value) in parts.iter().filter_map(Value::as_object).flatten() {
+        result[key] = value.clone();
+    }
+    let mut bytes = serde_json::to_vec_pretty(&result)?;
+    bytes.push(b'\n');
+    write(out, "benchmark.json", &bytes)
+}
+
+/// Writes charts as SVG, PNG and CSV into `plots/`, and gives their names.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write_plots(out: &Path, charts: Vec<(String, Chart)>) -> Result<Vec<String>> {
+    let mut names = vec![];
+    for (name, chart) in charts {
+        let svg = chart.to_svg();
+        write(out, &format!("plots/{name}.svg"), svg.as_bytes())?;
+        write(out, &format!("plots/{name}.png"), &png::render(&svg, 1440)?)?;
+        write(out, &format!("plots/{name}.csv"), chart.to_csv().as_bytes())?;
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Prints a table. Whoever reads it may have gone; the result is in the files.
+pub fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
