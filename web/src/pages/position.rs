@@ -64,7 +64,7 @@ fn ActiveFeatures(
         view! {
             <tr prop:hidden=is_hidden>
                 <th scope="row"><FeatureLink feature /></th>
-                <td class="hint">{characters(&row.raises)}</td>
+                <td class="side">{characters(&row.raises)}</td>
                 <td
                     class="wide"
                     inner_html=charts::bar(active.strength.into(), most, None)
@@ -91,7 +91,7 @@ fn ActiveFeatures(
                 <thead>
                     <tr>
                         <th scope="col">"Feature"</th>
-                        <th scope="col">"Raises"</th>
+                        <th scope="col" class="side">"Raises"</th>
                         <th scope="col"><span class="unseen">"Bar"</span></th>
                         <th scope="col" class="number">"Strength"</th>
                         <th scope="col" class="number">"Share"</th>
