@@ -12,6 +12,7 @@ use shared::weights::{to_ints, to_vec};
 use shared::{CharLm, Csae, Limits, TopK};
 
 use super::measures;
+use super::screening::sparse::SparseRows;
 use crate::activations::{counted, read};
 use crate::data::{Batch, Windows};
 use crate::interrupt;
@@ -191,6 +192,17 @@ impl ActiveRows {
     fn add(&mut self, active: TopK) {
         self.features.extend(to_ints(active.indices).iter().map(|index| *index as u32));
         self.values.extend(to_vec(active.values));
+    }
+
+    /// The active features of each row, by their numbers.
+    pub fn codes(&self) -> SparseRows {
+        let mut codes = SparseRows::default();
+        let rows = self.features.chunks_exact(self.k).zip(self.values.chunks_exact(self.k));
+        for (features, values) in rows {
+            let entries = features.iter().copied().zip(values.iter().copied());
+            codes.push(entries.filter(|(_, value)| *value > 0.0));
+        }
+        codes
     }
 
     /// How many features are active in each row.

@@ -103,7 +103,9 @@ impl Coding<'_> {
     fn left(&self, rows: &[f32], codes: &[RowCode]) -> ExactCode {
         let mut exact = ExactCode { rows: SparseRows::default(), residuals: rows.to_vec() };
         for (code, residual) in codes.iter().zip(exact.residuals.chunks_exact_mut(self.d_model)) {
-            exact.rows.push(code.iter().map(|(feature, strength)| (*feature as u32, *strength as f32)));
+            exact
+                .rows
+                .push(code.iter().map(|(feature, strength)| (*feature as u32, *strength as f32)));
             for (feature, strength) in code {
                 let direction = &self.directions[feature * self.d_model..][..self.d_model];
                 let pairs = residual.iter_mut().zip(direction);
@@ -123,7 +125,8 @@ struct Table<'a> {
 impl Table<'_> {
     /// The exact code on the `chosen` features; `along` is what each direction says of the row.
     fn solve(&self, chosen: Vec<usize>, along: &[f32]) -> RowCode {
-        let cosine = |one: &usize, other: &usize| f64::from(self.gram[one * self.n_features + other]);
+        let cosine =
+            |one: &usize, other: &usize| f64::from(self.gram[one * self.n_features + other]);
         let products: Vec<f64> = chosen
             .iter()
             .flat_map(|one| chosen.iter().map(move |other| cosine(one, other)))
@@ -138,7 +141,9 @@ impl Table<'_> {
         let mut left = along.to_vec();
         for (feature, strength) in code {
             let cosines = &self.gram[feature * self.n_features..][..self.n_features];
-            left.iter_mut().zip(cosines).for_each(|(left, cosine)| *left -= *strength as f32 * cosine);
+            left.iter_mut()
+                .zip(cosines)
+                .for_each(|(left, cosine)| *left -= *strength as f32 * cosine);
         }
         let is_in = |feature: &usize| code.iter().any(|(other, _)| other == feature);
         let mut missed: Vec<usize> = (0..self.n_features)

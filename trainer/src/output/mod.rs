@@ -1,6 +1,7 @@
 //! From results to bytes, and from bytes to files: the only place that writes results.
 
 pub mod bundle;
+pub mod combinations;
 pub mod final_info;
 pub mod npy;
 pub mod plots;
@@ -23,6 +24,9 @@ pub fn write(experiment: &Experiment, results: &Results) -> Result<()> {
     let bundle = bundle::of(experiment, results);
     for (name, bytes) in bundle.to_files()? {
         folder.write(&format!("export/{name}"), &bytes)?;
+    }
+    for (name, table) in combinations::tables(results) {
+        folder.write(&name, table.as_bytes())?;
     }
     for (name, chart) in plots::all(results) {
         let svg = chart.to_svg();

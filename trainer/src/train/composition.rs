@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn combinations_are_looked_for_so_many_times_between_the_ends() {
-        let due: Vec<u64> = (0..=1_000).filter(|step| is_due(*step, 1_000, 4, [0.3, 0.95])).collect();
+        let due: Vec<u64> =
+            (0..=1_000).filter(|step| is_due(*step, 1_000, 4, [0.3, 0.95])).collect();
 
         assert_eq!(due.len(), 4);
         assert_eq!((due[0], due[3]), (300, 950));

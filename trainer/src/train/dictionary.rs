@@ -71,9 +71,8 @@ pub fn complete(
         let mut known = directions.chunks_exact(d_model);
         known.any(|direction| dot(direction, &found.direction) > SAME)
     };
-    let features = missing
-        .into_iter()
-        .filter(|found| found.pair_share < SHARE_OF_A_PAIR && !is_there(found));
+    let features =
+        missing.into_iter().filter(|found| found.pair_share < SHARE_OF_A_PAIR && !is_there(found));
     let replaced: Vec<(usize, Missing)> = order
         .into_iter()
         .zip(features)
@@ -106,12 +105,19 @@ impl Worth {
 }
 
 /// What the rows would lose without each feature: `[n_features]`.
-pub fn worth(code: &ExactCode, directions: &[f32], n_features: usize, d_model: usize) -> Vec<Worth> {
+pub fn worth(
+    code: &ExactCode,
+    directions: &[f32],
+    n_features: usize,
+    d_model: usize,
+) -> Vec<Worth> {
     const AT_ONCE: usize = 4096;
     let direction = |feature: usize| &directions[feature * d_model..][..d_model];
     let gram: Vec<f32> = (0..n_features)
         .into_par_iter()
-        .flat_map_iter(|one| (0..n_features).map(move |other| dot(direction(one), direction(other))))
+        .flat_map_iter(|one| {
+            (0..n_features).map(move |other| dot(direction(one), direction(other)))
+        })
         .collect();
     let blocks: Vec<Vec<Worth>> = (0..code.rows.len().div_ceil(AT_ONCE))
         .into_par_iter()
