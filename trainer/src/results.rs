@@ -12,6 +12,7 @@ use shared::sae::FinishedCsae;
 use shared::weights::to_vec;
 use shared::{CharLm, Csae, CsaeConfig, Limits};
 
+use crate::analysis::causal::{Causal, Test};
 use crate::analysis::combinations::{self, ReadText};
 use crate::analysis::consistency::{self, Findings};
 use crate::analysis::evaluation::{ActiveRows, Evaluated, HeldOut, Reference};
@@ -23,6 +24,8 @@ use crate::train::lm::{TrainedLm, ids};
 
 /// How many characters the language model writes to show its speed and its style.
 const SAMPLE: usize = 200;
+/// Of the language model that has learned nothing.
+const RANDOM_SEED: u64 = 2;
 
 /// The results of a run.
 #[derive(Clone, Debug)]
@@ -111,6 +114,8 @@ pub struct Export {
     pub combinations: Vec<Combination>,
     /// How they share features.
     pub reuse: Option<Reuse>,
+    /// What its pairs do in the language model itself.
+    pub causal: Causal,
 }
 
 impl Results {
@@ -142,7 +147,7 @@ impl Results {
         let mut methods = pca_methods(&held_out, rows, sparsity_k)?;
         let (mut trainings, mut exports) = (vec![], vec![]);
         for trial in &trials {
-            let measured = MeasuredTrial::of(experiment, &lm.model, &held_out, trial, rows)?;
+            let measured = MeasuredTrial::of(experiment, &lm.model, &held_out, trial)?;
             methods.extend(measured.silent);
             methods.push(measured.method);
             trainings.extend(measured.trainings);
@@ -181,7 +186,6 @@ impl MeasuredTrial {
         lm: &CharLm,
         held_out: &HeldOut,
         trial: &TrialResult,
-        rows: &ReadyRows,
     ) -> Result<Self> {
         let config = experiment.profile.autoencoder(&trial.trial);
         let name = trial.trial.name.to_string();
@@ -197,7 +201,7 @@ impl MeasuredTrial {
                     silent.push(held_out.evaluate(model, alone)?.quality);
                 }
                 if training.seed == 0 {
-                    export = Export::of(experiment, lm, rows, trial, quality, &active);
+                    export = Export::of(experiment, lm, held_out, trial, quality, &active);
                 }
             }
             trainings.push(TrainingResult {
@@ -225,16 +229,17 @@ impl Export {
     fn of(
         experiment: &Experiment,
         lm: &CharLm,
-        rows: &ReadyRows,
+        held_out: &HeldOut,
         trial: &TrialResult,
         quality: Quality,
         active: &ActiveRows,
     ) -> Option<Self> {
         let config = experiment.profile.autoencoder(&trial.trial);
+        let random_lm = &experiment.profile.lm.init(RANDOM_SEED, &experiment.device.device);
         let corpus = &experiment.text.corpus;
         let first = experiment.windows().counted(0).start;
         let text = RowText { ids: &corpus.validation, first, vocab: &corpus.vocab };
-        let scale = rows.normalization.scale;
+        let scale = held_out.scale();
         let finished: Vec<FinishedCsae> = trial
             .best()
             .map(|training| training.trained.model.clone())
@@ -245,12 +250,15 @@ impl Export {
         let sets = combinations::of_units(model);
         let read = ReadText { model, active, text, lm, scale };
         let told = combinations::statistics(&read, &sets);
+        let test = Test { held_out, lm, random_lm, model, active, scale };
+        let causal = test.run(&told);
         let live: Vec<usize> =
             (0..features.len()).filter(|one| features[*one].density > 0.0).collect();
         Some(Self {
             name: trial.trial.name.to_string(),
             quality,
             units: sets.len(),
+            causal,
             combinations: with_seeds(told, &finished, config.d_model),
             reuse: reuse::of(&sets, &live, features.len()),
             features,

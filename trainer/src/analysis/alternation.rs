@@ -26,24 +26,27 @@ pub struct Question {
 
 /// `I(P)` for each of the `questions`: `[d_model]` each.
 pub fn interactions(model: &dyn Autoencoder, questions: &[Question]) -> Vec<Vec<f64>> {
+    let sum = |(question, outputs): (&Question, Vec<Vec<f32>>)| {
+        let mut sum = vec![0.0_f64; outputs.first().map_or(0, Vec::len)];
+        for (kept, output) in subsets(question.parts.len()).zip(outputs) {
+            let sign = sign(kept, question.parts.len());
+            sum.iter_mut().zip(output).for_each(|(sum, y)| *sum += sign * f64::from(y));
+        }
+        sum
+    };
+    let some = questions.chunks(QUESTIONS_AT_ONCE);
+    some.flat_map(|some| some.iter().zip(outputs(model, some)).map(sum)).collect()
+}
+
+/// `y(T)` for each subset of each question's parts, in the order of [`subsets`]: `[d_model]` each.
+pub fn outputs(model: &dyn Autoencoder, questions: &[Question]) -> Vec<Vec<Vec<f32>>> {
     let directions = model.directions();
     let [n_features, d_model] = directions.dims();
-    let mut vectors = Vec::with_capacity(questions.len());
-    for some in questions.chunks(QUESTIONS_AT_ONCE) {
-        let code = codes(some, n_features, &directions.device());
-        let outputs = to_vec(model.decode(&code));
-        let mut outputs = outputs.chunks_exact(d_model);
-        for question in some {
-            let mut sum = vec![0.0_f64; d_model];
-            for kept in subsets(question.parts.len()) {
-                let output = outputs.next().unwrap_or_default();
-                let sign = sign(kept, question.parts.len());
-                sum.iter_mut().zip(output).for_each(|(sum, y)| *sum += sign * f64::from(*y));
-            }
-            vectors.push(sum);
-        }
-    }
-    vectors
+    let code = codes(questions, n_features, &directions.device());
+    let outputs = to_vec(model.decode(&code));
+    let mut outputs = outputs.chunks_exact(d_model).map(<[f32]>::to_vec);
+    let all = |question: &Question| outputs.by_ref().take(1 << question.parts.len()).collect();
+    questions.iter().map(all).collect()
 }
 
 /// The length of a vector.

@@ -14,6 +14,7 @@ use shared::weights::to_vec;
 use super::alternation::{Question, Strength, interactions, length};
 use super::evaluation::ActiveRows;
 use super::features::{Firing, RowText, examples, on_characters, strongest};
+use super::interaction::Bits;
 use super::screening::sparse::{Column, SparseRows};
 
 /// Combinations with fewer joint rows are not told of.
@@ -95,13 +96,14 @@ pub fn statistics(read: &ReadText, sets: &[Vec<usize>]) -> Vec<Combination> {
 }
 
 /// Which features fire together where.
-struct Meetings {
-    codes: SparseRows,
+#[derive(Debug)]
+pub(super) struct Meetings {
+    pub(super) codes: SparseRows,
     columns: Vec<Column>,
 }
 
 impl Meetings {
-    fn new(active: &ActiveRows, model: &FinishedCsae) -> Self {
+    pub(super) fn new(active: &ActiveRows, model: &FinishedCsae) -> Self {
         let [n_features, _] = model.directions().dims();
         let codes = active.codes();
         let columns = codes.columns(n_features);
@@ -109,7 +111,7 @@ impl Meetings {
     }
 
     /// The rows on which all of a set fire, with the geometric mean of their strengths.
-    fn together(&self, set: &[usize]) -> Vec<Firing> {
+    pub(super) fn together(&self, set: &[usize]) -> Vec<Firing> {
         let Some(rarest) = set.iter().min_by_key(|part| self.columns[**part].len()) else {
             return vec![];
         };
@@ -120,6 +122,24 @@ impl Meetings {
             Some((row, product.powf(1.0 / set.len() as f32)))
         };
         self.columns[*rarest].iter().filter_map(|(row, _)| joint(*row as usize)).collect()
+    }
+
+    /// The geometric mean of the mean strengths that the parts have where they fire.
+    pub(super) fn strength(&self, set: &[usize]) -> f64 {
+        let logs = set.iter().map(|part| f64::from(mean(&self.columns[*part])).ln());
+        (logs.sum::<f64>() / set.len() as f64).exp()
+    }
+
+    /// All pairs of features with so many joint rows, and how many.
+    pub(super) fn pairs(&self, support: usize) -> Vec<(Vec<usize>, usize)> {
+        let rows = self.codes.len();
+        let firing: Vec<Bits> = self.columns.iter().map(|column| Bits::of(column, rows)).collect();
+        let all = |one: usize| (one + 1..firing.len()).map(move |other| (one, other));
+        (0..firing.len())
+            .flat_map(all)
+            .map(|(one, other)| (vec![one, other], firing[one].count_with(&firing[other])))
+            .filter(|(_, joint)| *joint >= support)
+            .collect()
     }
 
     /// The rows on which `part` fires and no other part of the set does.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use shared::report::Quality;
 
-use super::combinations;
+use super::{causal, combinations};
 use crate::experiment::Experiment;
 use crate::results::{Method, Results};
 
@@ -50,6 +50,7 @@ pub fn notes(experiment: &Experiment, results: &Results) -> String {
         EXPLANATION.into(),
     ];
     parts.extend(combinations::notes(results));
+    parts.extend(causal::notes(results));
     parts.push(trainings(results));
     parts.push(format!("What the language model writes:\n\n{}\n", results.lm.sample));
     parts.join("\n\n")
