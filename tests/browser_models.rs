@@ -43,7 +43,7 @@ fn bundle(precision: Precision) -> Bundle {
         autoencoders: [("csae".to_string(), info)].into(),
         files: BTreeMap::new(),
     };
-    Bundle { manifest, weights: all, features: BTreeMap::new() }
+    Bundle { manifest, weights: all, features: BTreeMap::new(), combinations: BTreeMap::new() }
 }
 
 #[wasm_bindgen_test]

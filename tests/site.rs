@@ -6,7 +6,7 @@ mod program;
 
 use program::{Program, json, stderr};
 use shared::reading::Reading;
-use shared::report::FeatureStats;
+use shared::report::{Combination, FeatureStats};
 use shared::site::{CompositionKind, RunIndex, SiteManifest};
 
 fn read<T: serde::de::DeserializeOwned>(program: &Program, name: &str) -> T {
@@ -51,6 +51,32 @@ fn a_finished_run_becomes_small_files_with_everything_the_explorer_shows() {
     assert!(program.run(&["site", "--runs=run_1"]).status.success());
     assert!(program.contents("site") == before, "the same run gives the same bytes");
     unfinished_and_unknown_are_complaints(&program);
+}
+
+#[test]
+fn combinations_of_a_run_stand_on_pages_of_their_own() {
+    let program = Program::new();
+    assert!(program.run(&["--out_dir=run_3"]).status.success());
+
+    let output = program.run(&["site", "--runs=run_3", "--out=site/data"]);
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    let index: RunIndex = read(&program, "site/data/run_3/index.json");
+    assert_eq!((index.model.as_str(), index.composition), ("units", CompositionKind::Units));
+    let bundled = json(&program.path("run_3/export/combinations.json"));
+    assert_eq!(bundled["units"].as_array().unwrap().len(), index.combinations.len());
+    let table = std::fs::read_to_string(program.path("run_3/combinations/units.csv")).unwrap();
+    assert_eq!(table.lines().count(), index.combinations.len() + 1);
+    assert!(!index.combinations.is_empty());
+    for (number, row) in index.combinations.iter().enumerate() {
+        let page: Combination = read(&program, &format!("site/data/run_3/c/{number}.json"));
+        assert_eq!((&page.parts, page.support), (&row.parts, row.support));
+        assert!(page.support >= 15 && page.interaction > 0.0, "{page:?}");
+        assert!(!page.together.is_empty() && page.alone.len() == page.parts.len());
+        assert_eq!(page.seeds.unwrap()[1], 2);
+    }
+    let sizes: Vec<f64> = index.combinations.iter().map(|row| row.interaction).collect();
+    assert!(sizes.is_sorted_by(|one, other| one >= other), "{sizes:?}");
 }
 
 fn unfinished_and_unknown_are_complaints(program: &Program) {

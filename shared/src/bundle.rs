@@ -2,7 +2,7 @@
 //!
 //! A bundle is three files: `bundle.json` (the manifest), `weights.safetensors` (the language model
 //! under `lm.`, each autoencoder under its own name) and `features.json` (statistics by
-//! autoencoder). Here are only bytes; who holds the bundle reads and writes the files.
+//! autoencoder); a fourth, `combinations.json`, where an autoencoder has combinations. Here are only bytes; who holds the bundle reads and writes the files.
 
 mod plausible;
 
@@ -12,7 +12,7 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::report::{FeatureStats, Quality};
+use crate::report::{Combination, FeatureStats, Quality};
 use crate::weights::{self, Precision, Weight, Weights, WeightsError};
 use crate::{CharLm, CharLmConfig, Csae, CsaeConfig, Vocab};
 
@@ -24,6 +24,9 @@ pub const MANIFEST: &str = "bundle.json";
 pub const WEIGHTS: &str = "weights.safetensors";
 /// The name of the file with the statistics.
 pub const FEATURES: &str = "features.json";
+
+/// The name of the file with the combinations, which only some bundles have.
+pub const COMBINATIONS: &str = "combinations.json";
 
 /// Files by name.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -88,6 +91,8 @@ pub struct Bundle {
     pub weights: Weights,
     /// Statistics of each autoencoder's features, in the order of the features.
     pub features: BTreeMap<String, Vec<FeatureStats>>,
+    /// The combinations of each autoencoder that has some, the strongest first.
+    pub combinations: BTreeMap<String, Vec<Combination>>,
 }
 
 /// Why bytes are not a bundle.
@@ -139,15 +144,15 @@ impl Bundle {
     pub fn to_files(&self) -> Result<Files, BundleError> {
         let tensors = weights::to_bytes(&self.weights, self.manifest.precision, None)?;
         let features = json_bytes(FEATURES, &self.features)?;
+        let mut files = Files::from([(WEIGHTS.into(), tensors), (FEATURES.into(), features)]);
+        if !self.combinations.is_empty() {
+            files.insert(COMBINATIONS.into(), json_bytes(COMBINATIONS, &self.combinations)?);
+        }
         let mut manifest = self.manifest.clone();
-        manifest.files = [(WEIGHTS, &tensors), (FEATURES, &features)]
-            .map(|(name, bytes)| (name.to_string(), FileInfo::of(bytes)))
-            .into();
-        Ok(BTreeMap::from([
-            (MANIFEST.to_string(), json_bytes(MANIFEST, &manifest)?),
-            (WEIGHTS.to_string(), tensors),
-            (FEATURES.to_string(), features),
-        ]))
+        let described = files.iter().map(|(name, bytes)| (name.clone(), FileInfo::of(bytes)));
+        manifest.files = described.collect();
+        files.insert(MANIFEST.into(), json_bytes(MANIFEST, &manifest)?);
+        Ok(files)
     }
 
     /// The bundle in these `files`.
@@ -170,7 +175,14 @@ impl Bundle {
         let numbers = weights.values().map(|weight| weight.values.len()).sum();
         manifest.check(numbers).map_err(BundleError::Implausible)?;
         let features = parse(FEATURES, file(FEATURES)?)?;
-        Ok(Self { manifest, weights, features })
+        let combinations = match manifest.files.contains_key(COMBINATIONS) {
+            true => parse(COMBINATIONS, file(COMBINATIONS)?)?,
+            false => BTreeMap::new(),
+        };
+        manifest
+            .check_combinations(&combinations)
+            .map_err(|reason| BundleError::Json { file: COMBINATIONS.to_string(), reason })?;
+        Ok(Self { manifest, weights, features, combinations })
     }
 
     /// The language model.
@@ -288,128 +300,4 @@ fn json_error(file: &str, error: &serde_json::Error) -> BundleError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::AttentionConfig;
-
-    fn bundle(precision: Precision) -> Bundle {
-        let device = Device::flex();
-        let vocab = Vocab::of("abc");
-        let lm = CharLmConfig::new(3)
-            .with_n_layers(1)
-            .with_n_heads(2)
-            .with_d_model(8)
-            .with_block_size(4);
-        let attention = AttentionConfig::new().with_d_compose(8).with_n_heads(2);
-        let config = CsaeConfig::new(8)
-            .with_n_features(16)
-            .with_sparsity_k(3)
-            .with_attention(Some(attention));
-        let mut part = weights::of(&config.init(3, &device));
-        let normalization = Normalization { mean: vec![0.1; 8], scale: 1.7 };
-        normalization.put_into(&mut part);
-        let mut all = Weights::new();
-        weights::put(&mut all, "lm.", weights::of(&lm.init(1, &device)));
-        weights::put(&mut all, "csae.", part);
-        Bundle {
-            manifest: Manifest {
-                schema: SCHEMA,
-                made_by: "test".into(),
-                dataset: "abc".into(),
-                vocab,
-                lm,
-                layer: 1,
-                precision,
-                autoencoders: [(
-                    "csae".to_string(),
-                    AutoencoderInfo { config, quality: Quality::default() },
-                )]
-                .into(),
-                files: BTreeMap::new(),
-            },
-            weights: all,
-            features: [("csae".to_string(), vec![FeatureStats::default()])].into(),
-        }
-    }
-
-    #[test]
-    fn a_reloaded_bundle_computes_the_same_bits() {
-        let device = Device::flex();
-        let bundle = bundle(Precision::F32);
-        let reconstruct = |bundle: &Bundle| {
-            let (model, normalization) = bundle.autoencoder("csae", &device).unwrap();
-            let rows = random_rows(&device);
-            let limits = bundle.manifest.autoencoders["csae"].config.limits();
-            let output = model.forward(normalization.apply(rows), limits);
-            normalization.undo(output.reconstruction).into_data()
-        };
-
-        let reloaded = Bundle::from_files(&bundle.to_files().unwrap()).unwrap();
-
-        reconstruct(&reloaded).assert_eq(&reconstruct(&bundle), true);
-        let ids = || Tensor::from_data([[0, 1, 2]], &device);
-        let logits = |bundle: &Bundle| bundle.lm(&device).unwrap().logits(ids()).into_data();
-        logits(&reloaded).assert_eq(&logits(&bundle), true);
-    }
-
-    fn random_rows(device: &Device) -> Tensor<2> {
-        let values = crate::random::normal(&mut crate::random::stream(2, "rows"), 40, 1.0);
-        Tensor::from_data(TensorData::new(values, [5, 8]), device)
-    }
-
-    #[test]
-    fn half_precision_halves_the_weights() {
-        let size = |precision| bundle(precision).to_files().unwrap()[WEIGHTS].len();
-
-        let ratio = size(Precision::F16) as f64 / size(Precision::F32) as f64;
-
-        assert!(ratio < 0.75, "{ratio}");
-    }
-
-    #[test]
-    fn damaged_missing_foreign_and_newer_bundles_are_errors() {
-        let files = bundle(Precision::F32).to_files().unwrap();
-        let error = |change: &dyn Fn(&mut Files)| {
-            let mut files = files.clone();
-            change(&mut files);
-            Bundle::from_files(&files).unwrap_err()
-        };
-        let edit = |from: &str, to: &str| {
-            let text = String::from_utf8(files[MANIFEST].clone()).unwrap();
-            assert!(text.contains(from));
-            let bytes = text.replace(from, to).into_bytes();
-            error(&|files| drop(files.insert(MANIFEST.into(), bytes.clone())))
-        };
-
-        let missing = error(&|files| drop(files.remove(WEIGHTS)));
-        assert!(matches!(missing, BundleError::MissingFile(name) if name == WEIGHTS));
-        let truncated = error(&|files| files.get_mut(WEIGHTS).unwrap().truncate(100));
-        assert!(matches!(truncated, BundleError::Damaged { .. }));
-        let flipped = error(&|files| files.get_mut(FEATURES).unwrap()[9] ^= 1);
-        assert!(matches!(flipped, BundleError::Damaged { .. }));
-        let foreign = error(&|files| drop(files.insert(MANIFEST.into(), b"<html>".to_vec())));
-        assert!(matches!(foreign, BundleError::Json { .. }));
-        let newer = edit("\"schema\":1", "\"schema\":2");
-        assert!(matches!(newer, BundleError::NewerSchema { found: 2 }));
-        for (from, to) in [
-            ("\"d_model\":8", "\"d_model\":8000000000000"),
-            ("\"block_size\":4", "\"block_size\":60000"),
-            ("\"n_heads\":2", "\"n_heads\":0"),
-            ("\"n_heads\":2", "\"n_heads\":3"),
-            ("\"sparsity_k\":3", "\"sparsity_k\":17"),
-            ("\"layer\":1", "\"layer\":2"),
-        ] {
-            assert!(matches!(edit(from, to), BundleError::Implausible(_)), "{to}");
-        }
-    }
-
-    #[test]
-    fn tensors_that_do_not_fit_the_configuration_are_errors() {
-        let mut bundle = bundle(Precision::F32);
-        bundle.manifest.lm.d_model = 16;
-
-        let error = bundle.lm(&Device::flex()).unwrap_err();
-
-        assert!(matches!(error, BundleError::Weights(WeightsError::Shape { .. })));
-    }
-}
+mod tests;

@@ -123,6 +123,9 @@ pub struct Combination {
     pub raises: Vec<(char, f64)>,
     /// The characters that only the combination makes less likely, strongest first.
     pub lowers: Vec<(char, f64)>,
+    /// In how many of how many trainings from different seeds it was found; absent if that is not
+    /// known.
+    pub seeds: Option<[usize; 2]>,
     /// What it adds, told in features and how much of each, strongest first.
     pub adds: Vec<(usize, f64)>,
     /// Places at which all parts fire, strongest first.

@@ -106,7 +106,13 @@ impl Experiment<'_> {
             .iter()
             .map(|trial| {
                 let config = self.profile.autoencoder(trial);
-                json!({"name": trial.name, "config": config, "schedule": trial.schedule})
+                json!({
+                    "name": trial.name,
+                    "config": config,
+                    "schedule": trial.schedule,
+                    "completed": trial.completed,
+                    "rate_of": trial.rate_of,
+                })
             })
             .collect();
         json!({
@@ -225,13 +231,25 @@ impl Experiment<'_> {
         Recorded::from_weights(snapshot.weights)
     }
 
-    /// Trains a trial at every learning rate, then further seeds at the best.
+    /// Trains a trial at every learning rate, or at that of the `earlier` trial that it names; then
+    /// further seeds at the best.
     ///
     /// # Errors
     /// A file is damaged or cannot be written, or the user stops it.
-    pub fn trial(&self, title: &str, trial: &Trial, rows: &ReadyRows) -> Result<TrialResult> {
+    pub fn trial(
+        &self,
+        title: &str,
+        trial: &Trial,
+        rows: &ReadyRows,
+        earlier: &[TrialResult],
+    ) -> Result<TrialResult> {
         let mut trainings = vec![];
-        for rate in self.profile.learning_rates.clone() {
+        let named = earlier.iter().find(|other| Some(other.trial.name) == trial.rate_of);
+        let rates = match named {
+            Some(other) => vec![other.best_rate],
+            None => self.profile.learning_rates.clone(),
+        };
+        for rate in rates {
             trainings.push(self.training(title, trial, rows, rate, 0)?);
         }
         let best_rate = trainings
@@ -254,11 +272,12 @@ impl Experiment<'_> {
     ) -> Result<Training> {
         let name = format!("{} lr={learning_rate} seed={seed}", trial.name);
         let config = self.profile.autoencoder(trial);
+        let training = self.profile.training(trial);
         let task = AutoencoderTask {
             name: &name,
             config: &config,
             schedule: trial.schedule,
-            training: &self.profile.autoencoder_training,
+            training: &training,
             learning_rate,
             seed,
         };

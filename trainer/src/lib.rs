@@ -65,7 +65,8 @@ pub fn run(out_dir: &Path, settings: &Settings, console: &Console) -> Result<()>
     let rows = experiment.rows(&title(2, "activations"), &lm.model)?;
     let mut trials = vec![];
     for (place, trial) in experiment.plan.trials.iter().enumerate() {
-        trials.push(experiment.trial(&title(3 + place, trial.name), trial, &rows)?);
+        let title = title(3 + place, trial.name);
+        trials.push(experiment.trial(&title, trial, &rows, &trials)?);
     }
     let results = Results::measure(&experiment, &lm, &rows, trials, &title(stages, "results"))?;
     output::write(&experiment, &results)?;

@@ -3,7 +3,7 @@
 //! Configurations only: no tensor, no file, no loop. A trial says what differs from [`base`].
 
 use serde::{Deserialize, Serialize};
-use shared::{AttentionConfig, CharLmConfig, CsaeConfig};
+use shared::{AttentionConfig, CharLmConfig, CsaeConfig, UnitsConfig};
 
 /// A run: a question and the trials that answer it.
 #[derive(Clone, Debug)]
@@ -21,8 +21,17 @@ pub struct Plan {
 pub struct Trial {
     /// Its name in results, plots and the bundle.
     pub name: &'static str,
-    /// How features combine; `None` for features one by one.
+    /// How features combine by attention; `None` for features one by one.
     pub attention: Option<AttentionConfig>,
+    /// How features combine by units; `None` for features one by one.
+    pub units: Option<UnitsConfig>,
+    /// How many steps of refitting the active features get.
+    pub refit_steps: usize,
+    /// Whether directions that are missing in the dictionary are looked for.
+    pub completed: bool,
+    /// The trial, earlier in the plan, whose best learning rate this one takes; it chooses its own if
+    /// not given.
+    pub rate_of: Option<&'static str>,
     /// What changes while it trains.
     pub schedule: Schedule,
 }
@@ -39,7 +48,7 @@ pub struct Schedule {
 
 /// The plans, in the order of their names.
 pub fn all() -> Vec<Plan> {
-    vec![run_0(), run_1()]
+    vec![run_0(), run_1(), run_3()]
 }
 
 /// The plan of that name.
@@ -66,9 +75,35 @@ fn run_1() -> Plan {
     }
 }
 
+/// What won the benchmark, and what it consists of step by step. The number of active features and the
+/// size of combinations stay fixed, as they did there: on many more active features than in the end,
+/// exact codes cost too much.
+fn run_3() -> Plan {
+    let refit = |name| Trial { refit_steps: 3, ..base(name) };
+    let units = Trial {
+        units: Some(UnitsConfig::new()),
+        completed: true,
+        rate_of: Some("topk_refit"),
+        ..refit("units")
+    };
+    Plan {
+        name: "run_3",
+        question: "Which features combine, and what do combinations explain that features cannot?",
+        trials: vec![base("topk"), refit("topk_refit"), units],
+    }
+}
+
 /// The standard TopK autoencoder, from which every trial says what differs.
 fn base(name: &'static str) -> Trial {
-    Trial { name, attention: None, schedule: Schedule::default() }
+    Trial {
+        name,
+        attention: None,
+        units: None,
+        refit_steps: 0,
+        completed: false,
+        rate_of: None,
+        schedule: Schedule::default(),
+    }
 }
 
 /// How large an experiment is.
@@ -115,6 +150,8 @@ pub struct Profile {
     pub held_out_rows: usize,
     /// How the autoencoders are trained.
     pub autoencoder_training: AutoencoderTraining,
+    /// How missing directions are looked for, in trials that do so.
+    pub completion: DictionaryCompletion,
     /// The learning rates that every trial is given.
     pub learning_rates: Vec<f64>,
     /// How often each trial is trained at its best learning rate.
@@ -219,7 +256,16 @@ impl Profile {
 
     /// The autoencoder that `trial` trains.
     pub fn autoencoder(&self, trial: &Trial) -> CsaeConfig {
-        CsaeConfig::new(self.lm.d_model).with_attention(trial.attention.clone())
+        CsaeConfig::new(self.lm.d_model)
+            .with_attention(trial.attention.clone())
+            .with_units(trial.units.clone())
+            .with_refit_steps(trial.refit_steps)
+    }
+
+    /// How `trial` is trained.
+    pub fn training(&self, trial: &Trial) -> AutoencoderTraining {
+        let completion = trial.completed.then(|| self.completion.clone());
+        AutoencoderTraining { completion, ..self.autoencoder_training.clone() }
     }
 }
 
@@ -250,8 +296,18 @@ fn cpu() -> Profile {
             batch_size: 512,
             warmup: 100,
             auxk_weight: 1.0 / 32.0,
-            composition: CompositionTraining::default(),
+            // Twice as many features are active as in the benchmark, so rows cost more there.
+            composition: CompositionTraining {
+                times: 4,
+                rows: 32_768,
+                ..CompositionTraining::default()
+            },
             completion: None,
+        },
+        completion: DictionaryCompletion {
+            times: 5,
+            rows: 16_384,
+            ..DictionaryCompletion::default()
         },
         // 3e-4 is the source's; with 256 features the field's default would be 1.6e-3.
         learning_rates: vec![3e-4, 1e-3, 2e-3],
@@ -284,8 +340,14 @@ fn smoke() -> Profile {
             steps: 200,
             batch_size: 128,
             warmup: 20,
+            composition: CompositionTraining {
+                times: 2,
+                rows: 2_048,
+                ..cpu.autoencoder_training.composition
+            },
             ..cpu.autoencoder_training
         },
+        completion: DictionaryCompletion { times: 2, rows: 2_048, ..cpu.completion },
         learning_rates: vec![3e-4, 1e-3],
         seeds: 2,
     }
@@ -328,6 +390,16 @@ mod tests {
             assert_eq!(names.len(), plan.trials.len());
         }
         assert!(named("run_x").is_none());
+    }
+
+    #[test]
+    fn a_learning_rate_is_taken_from_an_earlier_trial_only() {
+        for plan in all() {
+            for (place, trial) in plan.trials.iter().enumerate() {
+                let known = |name| plan.trials[..place].iter().any(|earlier| earlier.name == name);
+                assert!(trial.rate_of.is_none_or(known), "{}", trial.name);
+            }
+        }
     }
 
     #[test]

@@ -7,18 +7,25 @@ use burn::tensor::activation::softmax;
 use rand::RngExt;
 use shared::bundle::Normalization;
 use shared::random;
-use shared::report::{FeatureStats, Metric, Quality};
+use shared::report::{Combination, FeatureStats, Metric, Quality};
+use shared::sae::FinishedCsae;
 use shared::weights::to_vec;
-use shared::{CharLm, Csae, CsaeConfig};
+use shared::{CharLm, Csae, CsaeConfig, Limits};
 
-use crate::analysis::evaluation::{Evaluated, HeldOut, Reference};
+use crate::analysis::causal::{Causal, Test};
+use crate::analysis::combinations::{self, ReadText};
+use crate::analysis::consistency::{self, Findings};
+use crate::analysis::evaluation::{ActiveRows, Evaluated, HeldOut, Reference};
 use crate::analysis::features::{self, RowText};
+use crate::analysis::reuse::{self, Reuse};
 use crate::baselines::pca::Pca;
 use crate::experiment::{Experiment, ReadyRows, SEED, TrialResult};
 use crate::train::lm::{TrainedLm, ids};
 
 /// How many characters the language model writes to show its speed and its style.
 const SAMPLE: usize = 200;
+/// Of the language model that has learned nothing.
+const RANDOM_SEED: u64 = 2;
 
 /// The results of a run.
 #[derive(Clone, Debug)]
@@ -101,6 +108,14 @@ pub struct Export {
     pub quality: Quality,
     /// What is known of its features.
     pub features: Vec<FeatureStats>,
+    /// How many units with parts it has.
+    pub units: usize,
+    /// What is known of its combinations.
+    pub combinations: Vec<Combination>,
+    /// How they share features.
+    pub reuse: Option<Reuse>,
+    /// What its pairs do in the language model itself.
+    pub causal: Causal,
 }
 
 impl Results {
@@ -132,7 +147,8 @@ impl Results {
         let mut methods = pca_methods(&held_out, rows, sparsity_k)?;
         let (mut trainings, mut exports) = (vec![], vec![]);
         for trial in &trials {
-            let measured = MeasuredTrial::of(experiment, &lm.model, &held_out, trial, rows)?;
+            let measured = MeasuredTrial::of(experiment, &lm.model, &held_out, trial)?;
+            methods.extend(measured.silent);
             methods.push(measured.method);
             trainings.extend(measured.trainings);
             exports.extend(measured.export);
@@ -157,6 +173,8 @@ impl Results {
 /// A trial on held-out text.
 struct MeasuredTrial {
     method: Method,
+    /// The same models with their units silent, where they have some.
+    silent: Option<Method>,
     trainings: Vec<TrainingResult>,
     /// The first seed at the best learning rate.
     export: Option<Export>,
@@ -168,24 +186,22 @@ impl MeasuredTrial {
         lm: &CharLm,
         held_out: &HeldOut,
         trial: &TrialResult,
-        rows: &ReadyRows,
     ) -> Result<Self> {
         let config = experiment.profile.autoencoder(&trial.trial);
         let name = trial.trial.name.to_string();
         let (mut qualities, mut trainings, mut export) = (vec![], vec![], None);
+        let mut silent = vec![];
         for training in &trial.trainings {
             let model = &training.trained.model;
             let Evaluated { quality, active } = held_out.evaluate(model, config.limits())?;
             if training.learning_rate == trial.best_rate {
                 qualities.push(quality);
+                if config.units.is_some() {
+                    let alone = Limits { combination_size: 1, ..config.limits() };
+                    silent.push(held_out.evaluate(model, alone)?.quality);
+                }
                 if training.seed == 0 {
-                    let corpus = &experiment.text.corpus;
-                    let first = experiment.windows().counted(0).start;
-                    let text = RowText { ids: &corpus.validation, first, vocab: &corpus.vocab };
-                    let scale = rows.normalization.scale;
-                    let features = features::statistics(model, scale, lm, &active, text);
-                    let (name, config, model) = (name.clone(), config.clone(), model.clone());
-                    export = Some(Export { name, config, model, quality, features });
+                    export = Export::of(experiment, lm, held_out, trial, quality, &active);
                 }
             }
             trainings.push(TrainingResult {
@@ -199,8 +215,78 @@ impl MeasuredTrial {
             });
         }
         let setting = format!("lr={}", trial.best_rate);
-        Ok(Self { method: Method { name, setting, qualities }, trainings, export })
+        let silent = (!silent.is_empty()).then(|| Method {
+            name: format!("{name}_silent"),
+            setting: setting.clone(),
+            qualities: silent,
+        });
+        Ok(Self { method: Method { name, setting, qualities }, silent, trainings, export })
     }
+}
+
+impl Export {
+    /// The first seed of a trial with what held-out text says of it.
+    fn of(
+        experiment: &Experiment,
+        lm: &CharLm,
+        held_out: &HeldOut,
+        trial: &TrialResult,
+        quality: Quality,
+        active: &ActiveRows,
+    ) -> Option<Self> {
+        let config = experiment.profile.autoencoder(&trial.trial);
+        let random_lm = &experiment.profile.lm.init(RANDOM_SEED, &experiment.device.device);
+        let corpus = &experiment.text.corpus;
+        let first = experiment.windows().counted(0).start;
+        let text = RowText { ids: &corpus.validation, first, vocab: &corpus.vocab };
+        let scale = held_out.scale();
+        let finished: Vec<FinishedCsae> = trial
+            .best()
+            .map(|training| training.trained.model.clone())
+            .map(|model| FinishedCsae { model, limits: config.limits() })
+            .collect();
+        let model = finished.first()?;
+        let features = features::statistics(&model.model, scale, lm, active, text);
+        let sets = combinations::of_units(model);
+        let read = ReadText { model, active, text, lm, scale };
+        let told = combinations::statistics(&read, &sets);
+        let test = Test { held_out, lm, random_lm, model, active, scale };
+        let causal = test.run(&told);
+        let live: Vec<usize> =
+            (0..features.len()).filter(|one| features[*one].density > 0.0).collect();
+        Some(Self {
+            name: trial.trial.name.to_string(),
+            quality,
+            units: sets.len(),
+            causal,
+            combinations: with_seeds(told, &finished, config.d_model),
+            reuse: reuse::of(&sets, &live, features.len()),
+            features,
+            model: model.model.clone(),
+            config,
+        })
+    }
+}
+
+/// The combinations of the first model with the number of models that have them.
+fn with_seeds(
+    mut combinations: Vec<Combination>,
+    models: &[FinishedCsae],
+    d_model: usize,
+) -> Vec<Combination> {
+    let mut findings = models.iter().map(|finished| Findings {
+        directions: to_vec(finished.model.decoder.val()),
+        combinations: combinations::of_units(finished),
+    });
+    let Some(first) = findings.next() else { return combinations };
+    let sets = combinations.iter().map(|one| one.parts.clone()).collect();
+    let first = Findings { combinations: sets, ..first };
+    let others: Vec<Findings> = findings.collect();
+    let found = consistency::found_in(&first, &others, d_model);
+    for (one, found) in combinations.iter_mut().zip(found) {
+        one.seeds = Some([found, models.len()]);
+    }
+    combinations
 }
 
 /// Principal components with as many numbers in a row as the autoencoders have active features.

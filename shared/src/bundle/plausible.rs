@@ -1,6 +1,10 @@
 //! Manifests of models that cannot be.
 
+use std::collections::BTreeMap;
+
 use super::{AutoencoderInfo, Manifest};
+use crate::composition::units::MOST_PARTS;
+use crate::report::Combination;
 
 impl Manifest {
     /// Refuses shapes that no model has, or none with so few `numbers`, before memory is asked for
@@ -39,6 +43,29 @@ impl Manifest {
                 matrix(name, attention.d_compose, attention.d_compose)?;
                 let size = attention.combination_size;
                 at_most("combination_size", size, "sparsity_k", config.sparsity_k)?;
+            }
+            if let Some(units) = &config.units {
+                divides("n_heads", units.n_heads, "n_units", units.n_units)?;
+                matrix(name, config.n_features, units.n_units)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses combinations of features that the autoencoders do not have.
+    pub(super) fn check_combinations(
+        &self,
+        combinations: &BTreeMap<String, Vec<Combination>>,
+    ) -> Result<(), String> {
+        for (name, combinations) in combinations {
+            let info = self.autoencoders.get(name);
+            let n_features = info.ok_or(format!("no autoencoder {name:?}"))?.config.n_features;
+            for one in combinations {
+                let ascending = one.parts.windows(2).all(|pair| pair[0] < pair[1]);
+                let known = one.parts.iter().all(|part| *part < n_features);
+                if !ascending || !known || !(2..=MOST_PARTS).contains(&one.parts.len()) {
+                    return Err(format!("{name}: {:?} is no combination", one.parts));
+                }
             }
         }
         Ok(())

@@ -49,7 +49,7 @@ fn bundle(config: CsaeConfig) -> Bundle {
         autoencoders: [("csae".to_string(), info)].into(),
         files: BTreeMap::new(),
     };
-    Bundle { manifest, weights: all, features: BTreeMap::new() }
+    Bundle { manifest, weights: all, features: BTreeMap::new(), combinations: BTreeMap::new() }
 }
 
 fn attention() -> CsaeConfig {

@@ -12,6 +12,7 @@ use shared::weights::{to_ints, to_vec};
 use shared::{CharLm, Csae, Limits, TopK};
 
 use super::measures;
+use super::screening::sparse::SparseRows;
 use crate::activations::{counted, read};
 use crate::data::{Batch, Windows};
 use crate::interrupt;
@@ -43,6 +44,15 @@ pub struct Reference {
     pub zero: f64,
     /// With the mean of the training rows in place of each row.
     pub mean: f64,
+}
+
+/// A row of the stream that is moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moved {
+    /// Which of the rows that count.
+    pub row: usize,
+    /// By what, in the stream's own scale: `[d_model]`.
+    pub shift: Vec<f32>,
 }
 
 #[derive(Clone, Debug)]
@@ -113,6 +123,11 @@ impl<'a> HeldOut<'a> {
         Ok(held_out)
     }
 
+    /// By how much the rows were scaled.
+    pub fn scale(&self) -> f32 {
+        self.normalization.scale
+    }
+
     /// How many rows count.
     pub fn count(&self) -> usize {
         self.rows.len() / self.normalization.mean.len()
@@ -163,6 +178,35 @@ impl<'a> HeldOut<'a> {
         Ok(Evaluated { quality, active })
     }
 
+    /// The logits of the character after each moved row when `lm` goes on from there, which need not
+    /// be the model that read the text: `[moved * vocab_size]`.
+    pub fn logits(&self, lm: &CharLm, moved: &[Moved]) -> Vec<f32> {
+        let range = self.windows.counted(0);
+        let mut all = vec![];
+        for some in moved.chunks(WINDOWS_AT_ONCE) {
+            let streams = some.iter().map(|one| {
+                let (window, place) = (one.row / range.len(), range.start + one.row % range.len());
+                let batch = &self.batches[window / WINDOWS_AT_ONCE];
+                let stream = batch.stream.clone().narrow(0, window % WINDOWS_AT_ONCE, 1);
+                let before = stream.clone().narrow(1, 0, place);
+                let shift = Tensor::<1>::from_floats(&one.shift[..], &stream.device());
+                let row = stream.clone().narrow(1, place, 1) + shift.unsqueeze();
+                let [_, length, _] = stream.dims();
+                let mut parts = vec![before, row];
+                if place + 1 < length {
+                    parts.push(stream.narrow(1, place + 1, length - place - 1));
+                }
+                Tensor::cat(parts, 1)
+            });
+            let logits = lm.logits_from(Tensor::cat(streams.collect(), 0), self.layer);
+            for (at, one) in some.iter().enumerate() {
+                let place = range.start + one.row % range.len();
+                all.extend(to_vec(logits.clone().narrow(0, at, 1).narrow(1, place, 1)));
+            }
+        }
+        all
+    }
+
     /// The mean loss over all characters that count, with `replace` applied to their rows.
     fn cross_entropy(&self, replace: &mut dyn FnMut(Tensor<2>) -> Tensor<2>) -> Result<f64> {
         let range = self.windows.counted(0);
@@ -191,6 +235,17 @@ impl ActiveRows {
     fn add(&mut self, active: TopK) {
         self.features.extend(to_ints(active.indices).iter().map(|index| *index as u32));
         self.values.extend(to_vec(active.values));
+    }
+
+    /// The active features of each row, by their numbers.
+    pub fn codes(&self) -> SparseRows {
+        let mut codes = SparseRows::default();
+        let rows = self.features.chunks_exact(self.k).zip(self.values.chunks_exact(self.k));
+        for (features, values) in rows {
+            let entries = features.iter().copied().zip(values.iter().copied());
+            codes.push(entries.filter(|(_, value)| *value > 0.0));
+        }
+        codes
     }
 
     /// How many features are active in each row.

@@ -40,7 +40,7 @@ pub fn statistics(
     text: RowText,
 ) -> Vec<FeatureStats> {
     let [n_features, _] = model.decoder.val().dims();
-    let effects = on_characters(model, scale, lm);
+    let effects = on_characters(model.decoder.val(), scale, lm);
     let vocab_size = text.vocab.len();
     firings(active, n_features)
         .into_iter()
@@ -51,14 +51,14 @@ pub fn statistics(
             let (raises, lowers) = strongest(effects, text.vocab);
             let stats = of_firings(&firings, rows);
             let quarters = quarters(&firings, stats.max, text);
-            let examples = examples(&firings, text);
+            let examples = examples(&firings, EXAMPLES, text);
             FeatureStats { raises, lowers, examples, quarters, ..stats }
         })
         .collect()
 }
 
 /// A row in which a feature is active, and how strongly.
-type Firing = (usize, f32);
+pub type Firing = (usize, f32);
 
 /// The firings of each feature, in the order of the rows.
 fn firings(active: &ActiveRows, n_features: usize) -> Vec<Vec<Firing>> {
@@ -89,10 +89,10 @@ fn of_firings(firings: &[Firing], rows: usize) -> FeatureStats {
 }
 
 /// The strongest firings that are not close to a stronger one, with the text around them.
-fn examples(firings: &[Firing], text: RowText) -> Vec<Example> {
+pub(super) fn examples(firings: &[Firing], count: usize, text: RowText) -> Vec<Example> {
     let mut order: Vec<&Firing> = firings.iter().collect();
     order.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
-    let rows = apart(order.into_iter(), EXAMPLES);
+    let rows = apart(order.into_iter(), count);
     rows.into_iter().map(|row| example(row, firings, text)).collect()
 }
 
@@ -139,20 +139,20 @@ fn example(row: usize, firings: &[Firing], text: RowText) -> Example {
     }
 }
 
-/// What each feature adds to each character's logit at strength 1 by the direct path, less the
-/// mean over characters: `[n_features * vocab_size]`. The final norm's division, which depends on
-/// the rest of the row, is left out.
-fn on_characters(model: &Csae, scale: f32, lm: &CharLm) -> Vec<f32> {
-    let directions = model.decoder.val() * lm.final_norm.gamma.val().unsqueeze() / scale;
+/// What each of the `directions`, `[count, d_model]`, adds to each character's logit at strength 1 by
+/// the direct path, less the mean over characters: `[count * vocab_size]`. The final norm's division,
+/// which depends on the rest of the row, is left out.
+pub(super) fn on_characters(directions: Tensor<2>, scale: f32, lm: &CharLm) -> Vec<f32> {
+    let directions = directions * lm.final_norm.gamma.val().unsqueeze() / scale;
     let effects: Tensor<2> = directions.matmul(lm.token_embedding.val().transpose());
     to_vec(effects.clone() - effects.mean_dim(1))
 }
 
 /// Characters, and how much is added to their logits.
-type Effects = Vec<(char, f64)>;
+pub(super) type Effects = Vec<(char, f64)>;
 
 /// The characters that are raised most and lowered most.
-fn strongest(effects: &[f32], vocab: &Vocab) -> (Effects, Effects) {
+pub(super) fn strongest(effects: &[f32], vocab: &Vocab) -> (Effects, Effects) {
     let mut order: Vec<(char, f64)> = effects
         .iter()
         .enumerate()
@@ -200,7 +200,7 @@ mod tests {
         let (ids, first) = text(&vocab);
         let text = RowText { ids: &ids, first, vocab: &vocab };
 
-        let found = examples(&[(0, 1.0), (1, 3.0), (12, 2.0)], text);
+        let found = examples(&[(0, 1.0), (1, 3.0), (12, 2.0)], EXAMPLES, text);
 
         assert_eq!(found.len(), 2);
         let strongest = &found[0];

@@ -1,11 +1,18 @@
 //! From what models give to what one can say about them. Pure but for the forward passes.
 
+pub mod alternation;
+pub mod causal;
+pub mod combinations;
+pub mod consistency;
 pub mod evaluation;
 pub mod exact_code;
 pub mod features;
+pub mod in_model;
 pub mod interaction;
 pub mod measures;
 pub mod missing;
 pub mod non_negative;
+pub mod rank;
+pub mod reuse;
 pub mod screening;
 pub mod vectors;

@@ -14,6 +14,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> Bundle {
     weights::put(&mut all, "lm.", weights::of(&results.lm.model));
     let mut autoencoders = BTreeMap::new();
     let mut features = BTreeMap::new();
+    let mut combinations = BTreeMap::new();
     for export in &results.exports {
         let mut part = weights::of(&export.model);
         results.normalization.put_into(&mut part);
@@ -21,6 +22,9 @@ pub fn of(experiment: &Experiment, results: &Results) -> Bundle {
         let info = AutoencoderInfo { config: export.config.clone(), quality: export.quality };
         autoencoders.insert(export.name.clone(), info);
         features.insert(export.name.clone(), export.features.clone());
+        if !export.combinations.is_empty() {
+            combinations.insert(export.name.clone(), export.combinations.clone());
+        }
     }
     Bundle {
         manifest: Manifest {
@@ -36,5 +40,6 @@ pub fn of(experiment: &Experiment, results: &Results) -> Bundle {
         },
         weights: all,
         features,
+        combinations,
     }
 }

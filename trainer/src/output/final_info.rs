@@ -27,6 +27,10 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
         info.final_info_dict.insert(format!("{}_setting", method.name), json!(method.setting));
     }
     add_trainings(&mut info, &results.trainings);
+    for export in results.exports.iter().filter(|export| export.config.units.is_some()) {
+        info.add(&format!("{}_combinations", export.name), &[export.combinations.len() as f64]);
+        info.final_info_dict.insert(format!("{}_reuse", export.name), json!(export.reuse));
+    }
     let extra = [
         ("held_out_rows", json!(results.held_out_rows)),
         ("left_out", json!(experiment.text.left_out)),

@@ -1,6 +1,8 @@
 //! From results to bytes, and from bytes to files: the only place that writes results.
 
 pub mod bundle;
+pub mod causal;
+pub mod combinations;
 pub mod final_info;
 pub mod npy;
 pub mod plots;
@@ -24,7 +26,12 @@ pub fn write(experiment: &Experiment, results: &Results) -> Result<()> {
     for (name, bytes) in bundle.to_files()? {
         folder.write(&format!("export/{name}"), &bytes)?;
     }
-    for (name, chart) in plots::all(results) {
+    for (name, table) in combinations::tables(results).chain(causal::tables(results)) {
+        folder.write(&name, table.as_bytes())?;
+    }
+    let mut charts = plots::all(results);
+    charts.extend(causal::charts(results, &experiment.text.corpus.vocab));
+    for (name, chart) in charts {
         let svg = chart.to_svg();
         folder.write(&format!("plots/{name}.svg"), svg.as_bytes())?;
         folder.write(&format!("plots/{name}.png"), &png::render(&svg, 1440)?)?;

@@ -11,6 +11,7 @@ pub fn all(results: &Results) -> Vec<(&'static str, Chart)> {
         ("lm_loss", lm_loss(results)),
         ("autoencoder_loss", autoencoder_loss(results)),
         ("fvu", bars(results, "Unexplained variance", "FVU, lower is better", 0.0, |q| q.fvu)),
+        ("fvu_steps", steps(results)),
         ("loss_added", loss_added(results)),
         ("feature_density", density(results)),
     ]
@@ -69,9 +70,36 @@ fn loss_added(results: &Results) -> Chart {
     bars(results, title, "nats per character", clean, |quality| quality.ce_spliced)
 }
 
+/// What the autoencoders leave unexplained, from the plainest to the fullest, without baselines, whose
+/// bars would dwarf them.
+fn steps(results: &Results) -> Chart {
+    let baseline = |method: &&Method| !method.name.starts_with("pca");
+    let methods: Vec<&Method> = results.methods.iter().filter(baseline).collect();
+    bars_of(
+        results,
+        &methods,
+        "What each step leaves unexplained",
+        "FVU, lower is better",
+        0.0,
+        |q| q.fvu,
+    )
+}
+
 /// One bar for each method, less a number, with the lowest and highest seed.
 fn bars(
     results: &Results,
+    title: &str,
+    label: &str,
+    less: f64,
+    value: fn(&Quality) -> f64,
+) -> Chart {
+    let methods: Vec<&Method> = results.methods.iter().collect();
+    bars_of(results, &methods, title, label, less, value)
+}
+
+fn bars_of(
+    results: &Results,
+    methods: &[&Method],
     title: &str,
     label: &str,
     less: f64,
@@ -86,8 +114,8 @@ fn bars(
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         (values.len() > 1).then_some((low, high))
     };
-    let values: Vec<Vec<f64>> = results.methods.iter().map(of).collect();
-    let names = results.methods.iter().map(|method| method.name.clone()).collect();
+    let values: Vec<Vec<f64>> = methods.iter().map(|method| of(method)).collect();
+    let names = methods.iter().map(|method| method.name.clone()).collect();
     Chart {
         title: title.into(),
         subtitle: Some(format!(

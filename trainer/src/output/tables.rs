@@ -4,19 +4,20 @@ use std::fmt::Write;
 
 use shared::report::Quality;
 
+use super::{causal, combinations};
 use crate::experiment::Experiment;
 use crate::results::{Method, Results};
 
 /// The table at the end of a run.
 pub fn summary(results: &Results) -> String {
     let mut text = format!(
-        "{:<12} {:<22} {:>6} {:>18} {:>18} {:>7} {:>7}  {:>16}",
+        "{:<14} {:<22} {:>6} {:>18} {:>18} {:>7} {:>7}  {:>16}",
         "method", "setting", "L0", "MSE", "FVU", "dead", "CE", "CE recovered"
     );
     for method in &results.methods {
         let _ = write!(
             text,
-            "\n{:<12} {:<22} {:>6.1} {:>18} {:>18} {:>6.1}% {:>7.4}  {:>16}",
+            "\n{:<14} {:<22} {:>6.1} {:>18} {:>18} {:>6.1}% {:>7.4}  {:>16}",
             method.name,
             method.setting,
             mean(method, |quality| quality.l0),
@@ -36,20 +37,23 @@ Values are means over seeds, +- is the standard error. MSE is per dimension of t
 whose mean square is 1. The explained language model is the one with the lowest validation loss.
 Only the second half of each window is replaced by reconstructions; the first half is context. (The
 field replaces all of it: compare CE recovered with care.)
+A method called _silent is the trained model with its units silent: what its features say alone.
 Learning rates were chosen by the FVU on rows of the training text, in the column selection.";
 
 /// `notes.txt`: what was done, with which result.
 pub fn notes(experiment: &Experiment, results: &Results) -> String {
-    [
+    let mut parts = vec![
         heading(experiment),
         language_model(experiment, results),
         activations(experiment, results),
         summary(results),
         EXPLANATION.into(),
-        trainings(results),
-        format!("What the language model writes:\n\n{}\n", results.lm.sample),
-    ]
-    .join("\n\n")
+    ];
+    parts.extend(combinations::notes(results));
+    parts.extend(causal::notes(results));
+    parts.push(trainings(results));
+    parts.push(format!("What the language model writes:\n\n{}\n", results.lm.sample));
+    parts.join("\n\n")
 }
 
 fn heading(experiment: &Experiment) -> String {
@@ -140,6 +144,8 @@ pub fn readme(experiment: &Experiment) -> String {
          metrics.jsonl     every loss term on the way, one line each\n\
          config.json       all settings; the same settings on the same machine give the same bytes\n\
          export/           the models as a bundle: bundle.json, weights.safetensors, features.json\n\
+         \x20                 and, where features combine, combinations.json\n\
+         combinations/     the same combinations as tables, where there are some\n\
          log.txt           what was said, with times\n\n\
          Trained language models and recorded activations are kept in {} for the next run.\n",
         experiment.plan.name,

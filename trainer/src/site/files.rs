@@ -87,6 +87,7 @@ fn model(source: &FinishedRun) -> Result<Bundle> {
     slim.manifest.autoencoders.retain(|name, _| *name == source.model);
     slim.manifest.precision = Precision::F16;
     slim.features = BTreeMap::new();
+    slim.combinations = BTreeMap::new();
     Ok(slim)
 }
 

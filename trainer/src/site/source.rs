@@ -1,6 +1,5 @@
 //! A finished run, read back from its folder.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -12,9 +11,6 @@ use shared::report::{Combination, DatasetInfo, FinalInfo};
 
 use crate::complaint::Complaint;
 use crate::run_folder::{CONFIG, FINAL_INFO, RunFolder};
-
-/// The file with the combinations of each autoencoder, beside the bundle; a run may have none.
-const COMBINATIONS: &str = "combinations.json";
 
 /// What is read of a run.
 #[derive(Clone, Debug)]
@@ -46,14 +42,7 @@ impl FinishedRun {
         let info: FinalInfo = json(&folder.join(FINAL_INFO))?;
         let bundle = read_bundle(&folder.join("export"))?;
         let model = choose(&bundle, model)?;
-        let found = folder.join("export").join(COMBINATIONS);
-        let mut combinations: BTreeMap<String, Vec<Combination>> =
-            if found.exists() { json(&found)? } else { BTreeMap::new() };
-        let combinations = combinations.remove(&model).unwrap_or_default();
-        let n_features = bundle.manifest.autoencoders[&model].config.n_features;
-        if combinations.iter().flat_map(|found| &found.parts).any(|part| *part >= n_features) {
-            return Err(damaged(&found, &"a part is no feature").into());
-        }
+        let combinations = bundle.combinations.get(&model).cloned().unwrap_or_default();
         let info = info.into_values().next().unwrap_or_default();
         let config = json(&folder.join(CONFIG))?;
         Ok(Self { name, config, info, bundle, model, combinations })
@@ -66,6 +55,11 @@ fn read_bundle(folder: &Path) -> Result<Bundle> {
         let path = folder.join(name);
         let bytes = fs::read(&path).map_err(|error| damaged(&path, &error))?;
         files.insert(name.to_string(), bytes);
+    }
+    let combinations = folder.join(bundle::COMBINATIONS);
+    if combinations.exists() {
+        let bytes = fs::read(&combinations).map_err(|error| damaged(&combinations, &error))?;
+        files.insert(bundle::COMBINATIONS.to_string(), bytes);
     }
     Ok(Bundle::from_files(&files).map_err(|error| damaged(folder, &error))?)
 }

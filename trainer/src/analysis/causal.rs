@@ -1,0 +1,167 @@
+//! Do features that combine in a model interact in the language model as well? The strongest pairs,
+//! each beside a pair that is as frequent and as strong and no combination, beside a language model with
+//! random weights, and beside random directions.
+
+use shared::CharLm;
+use shared::report::Combination;
+use shared::sae::{Autoencoder, FinishedCsae};
+use shared::weights::to_vec;
+
+use super::combinations::{Meetings, SUPPORT};
+use super::evaluation::{ActiveRows, HeldOut};
+use super::in_model::{InModel, Surgery, silent, with_random_directions};
+use super::rank::partial_spearman;
+
+/// How many pairs are tested.
+const PAIRS: usize = 32;
+/// Of what is random.
+const SEED: u64 = 0;
+
+/// A pair in the language model.
+#[derive(Clone, Debug)]
+pub struct PairTest {
+    /// The combination.
+    pub parts: Vec<usize>,
+    /// Its `|I(P)|`.
+    pub interaction: f64,
+    /// In how many rows both parts are active.
+    pub support: usize,
+    /// The logarithm of its lift.
+    pub pmi: f64,
+    /// The cosine of its directions.
+    pub cosine: f64,
+    /// The geometric mean of its parts' mean strengths.
+    pub strength: f64,
+    /// Taken out with their unit.
+    pub with_unit: InModel,
+    /// Taken out by their directions alone.
+    pub alone: InModel,
+    /// By their directions, where a language model with random weights goes on.
+    pub random_lm: InModel,
+    /// As much of random directions.
+    pub random_directions: InModel,
+    /// A pair alike that is no combination, and what it does by its directions alone.
+    pub control: Option<(Vec<usize>, InModel)>,
+}
+
+/// What a test in the language model found.
+#[derive(Clone, Debug, Default)]
+pub struct Causal {
+    /// The pairs, the strongest interaction of the decoder first.
+    pub pairs: Vec<PairTest>,
+    /// Spearman's correlation of `|I(P)|` with the share of interaction in the logits by directions
+    /// alone, given support, PMI, cosine and strength; absent with few pairs.
+    pub spearman: Option<f64>,
+}
+
+/// What is tested.
+#[derive(Clone, Copy, Debug)]
+pub struct Test<'a> {
+    /// The rows, and the language model that read them.
+    pub held_out: &'a HeldOut<'a>,
+    /// That language model.
+    pub lm: &'a CharLm,
+    /// One of the same shape with random weights.
+    pub random_lm: &'a CharLm,
+    /// The autoencoder.
+    pub model: &'a FinishedCsae,
+    /// What was active.
+    pub active: &'a ActiveRows,
+    /// By how much the stream was scaled.
+    pub scale: f32,
+}
+
+impl Test<'_> {
+    /// Tests the pairs among `combinations`, which stand in the order of their interaction.
+    pub fn run(&self, combinations: &[Combination]) -> Causal {
+        let meetings = Meetings::new(self.active, self.model);
+        let pairs: Vec<&Combination> =
+            combinations.iter().filter(|one| one.size() == 2).take(PAIRS).collect();
+        let mut controls = Controls::new(&meetings, combinations);
+        let (alone, random) = (silent(self.model), with_random_directions(self.model, SEED));
+        let [_, d_model] = self.model.directions().dims();
+        let directions = to_vec(self.model.directions());
+        let tested: Vec<PairTest> = pairs
+            .into_iter()
+            .map(|pair| {
+                let measure = |lm, model, parts: &[usize]| {
+                    let (held_out, codes, scale) = (self.held_out, &meetings.codes, self.scale);
+                    let rows: Vec<usize> =
+                        meetings.together(parts).iter().map(|(row, _)| *row).collect();
+                    Surgery { held_out, lm, model, codes, scale }.measure(parts, &rows)
+                };
+                let parts = pair.parts.clone();
+                let control = controls.take(&parts);
+                PairTest {
+                    interaction: pair.interaction,
+                    support: pair.support,
+                    pmi: pair.pmi,
+                    cosine: cosine(&directions, d_model, &parts),
+                    strength: meetings.strength(&parts),
+                    with_unit: measure(self.lm, self.model, &parts),
+                    alone: measure(self.lm, &alone, &parts),
+                    random_lm: measure(self.random_lm, &alone, &parts),
+                    random_directions: measure(self.lm, &random, &parts),
+                    control: control.map(|other| {
+                        let told = measure(self.lm, &alone, &other);
+                        (other, told)
+                    }),
+                    parts,
+                }
+            })
+            .collect();
+        Causal { spearman: spearman(&tested), pairs: tested }
+    }
+}
+
+fn spearman(pairs: &[PairTest]) -> Option<f64> {
+    let of = |value: fn(&PairTest) -> f64| -> Vec<f64> { pairs.iter().map(value).collect() };
+    let given = [
+        of(|pair| pair.support as f64),
+        of(|pair| pair.pmi),
+        of(|pair| pair.cosine.abs()),
+        of(|pair| pair.strength),
+    ];
+    partial_spearman(&of(|pair| pair.interaction), &of(|pair| pair.alone.share()), &given)
+}
+
+fn cosine(directions: &[f32], d_model: usize, parts: &[usize]) -> f64 {
+    let direction = |part: usize| &directions[part * d_model..][..d_model];
+    let [one, other] = parts else { return f64::NAN };
+    let pairs = direction(*one).iter().zip(direction(*other));
+    pairs.map(|(a, b)| f64::from(a * b)).sum()
+}
+
+/// Pairs that are no combination, by how frequent and strong they are.
+struct Controls {
+    free: Vec<(Vec<usize>, [f64; 2])>,
+    known: Vec<(Vec<usize>, [f64; 2])>,
+}
+
+impl Controls {
+    fn new(meetings: &Meetings, combinations: &[Combination]) -> Self {
+        let of = |parts: &Vec<usize>, support: usize| {
+            (parts.clone(), [(support as f64).ln(), meetings.strength(parts).max(1e-9).ln()])
+        };
+        let inside = |pair: &[usize]| {
+            combinations.iter().any(|one| pair.iter().all(|part| one.parts.contains(part)))
+        };
+        let free = meetings
+            .pairs(SUPPORT)
+            .into_iter()
+            .filter(|(pair, _)| !inside(pair))
+            .map(|(pair, support)| of(&pair, support))
+            .collect();
+        let known = combinations.iter().map(|one| of(&one.parts, one.support)).collect();
+        Self { free, known }
+    }
+
+    /// The free pair that is most like this combination; it is not given twice.
+    fn take(&mut self, parts: &[usize]) -> Option<Vec<usize>> {
+        let (_, wanted) = self.known.iter().find(|(known, _)| known == parts)?;
+        let far = |found: &[f64; 2]| (found[0] - wanted[0]).abs() + (found[1] - wanted[1]).abs();
+        let nearest = (0..self.free.len())
+            .min_by(|one, other| far(&self.free[*one].1).total_cmp(&far(&self.free[*other].1)))?;
+        Some(self.free.swap_remove(nearest).0)
+    }
+}

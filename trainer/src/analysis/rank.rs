@@ -1,0 +1,82 @@
+//! Correlations of ranks.
+
+/// Spearman's correlation of `one` and `other` with what the `given` columns say of either taken out:
+/// all become ranks, the ranks of the given are regressed out, and what is left is correlated. `None`
+/// with fewer than four more values than columns, or if nothing is left to correlate.
+pub fn partial_spearman(one: &[f64], other: &[f64], given: &[Vec<f64>]) -> Option<f64> {
+    if one.len() < given.len() + 4 {
+        return None;
+    }
+    let (mut one, mut other) = (centred_ranks(one), centred_ranks(other));
+    let mut basis: Vec<Vec<f64>> = vec![];
+    for column in given {
+        let mut axis = centred_ranks(column);
+        let before = dot(&axis, &axis);
+        basis.iter().for_each(|other| clear(&mut axis, other));
+        let length = dot(&axis, &axis);
+        if length > 1e-9 * before {
+            axis.iter_mut().for_each(|value| *value /= length.sqrt());
+            basis.push(axis);
+        }
+    }
+    for axis in &basis {
+        clear(&mut one, axis);
+        clear(&mut other, axis);
+    }
+    let lengths = (dot(&one, &one) * dot(&other, &other)).sqrt();
+    (lengths > 1e-9).then(|| dot(&one, &other) / lengths)
+}
+
+/// Ranks less their mean; equal values share the mean of their ranks.
+fn centred_ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|one, other| values[*one].total_cmp(&values[*other]));
+    let middle = (values.len() as f64 - 1.0) / 2.0;
+    let mut ranks = vec![0.0; values.len()];
+    for same in order.chunk_by(|one, other| values[*one] == values[*other]) {
+        let before = order.partition_point(|place| values[*place] < values[same[0]]);
+        let rank = before as f64 + (same.len() as f64 - 1.0) / 2.0;
+        same.iter().for_each(|place| ranks[*place] = rank - middle);
+    }
+    ranks
+}
+
+fn dot(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(a, b)| a * b).sum()
+}
+
+fn clear(vector: &mut [f64], axis: &[f64]) {
+    let along = dot(vector, axis);
+    vector.iter_mut().zip(axis).for_each(|(value, axis)| *value -= along * axis);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_columns_it_is_spearmans_and_order_is_all_that_counts() {
+        let one = [1.0, 2.0, 3.0, 4.0, 5.0];
+
+        let rising = partial_spearman(&one, &[1.0, 10.0, 11.0, 50.0, 1e9], &[]).unwrap();
+        let ties = partial_spearman(&one, &[1.0, 1.0, 2.0, 3.0, 4.0], &[]).unwrap();
+
+        assert!((rising - 1.0).abs() < 1e-12);
+        assert!((ties - 9.5 / (10.0_f64 * 9.5).sqrt()).abs() < 1e-12, "{ties}");
+    }
+
+    #[test]
+    fn what_only_a_third_explains_is_gone() {
+        let third: Vec<f64> = (0..40).map(f64::from).collect();
+        let noise = |step: usize| -> Vec<f64> {
+            third.iter().map(|x| x + 3.0 * ((*x as usize * step) % 7) as f64).collect()
+        };
+        let (one, other) = (noise(3), noise(5));
+
+        let plain = partial_spearman(&one, &other, &[]).unwrap();
+        let partial = partial_spearman(&one, &other, &[third]).unwrap();
+
+        assert!(plain > 0.6 && partial.abs() < 0.5 * plain, "{plain} {partial}");
+        assert_eq!(partial_spearman(&one[..4], &other[..4], &[one[..4].to_vec()]), None);
+    }
+}

@@ -1,0 +1,164 @@
+//! What pairs do in the language model: a table, two pictures, a line for `notes.txt`.
+
+use std::fmt::Write;
+
+use shared::plot::{Axis, Chart, Mark, Scale, Series};
+use shared::vocab::Vocab;
+
+use crate::analysis::causal::{Causal, PairTest};
+use crate::analysis::in_model::InModel;
+use crate::results::{Export, Results};
+
+/// The kinds of tests, in the order of columns and bars.
+const KINDS: [&str; 5] =
+    ["with unit", "directions", "pairs alike", "random model", "random directions"];
+
+/// One table for each autoencoder whose pairs were tested: its name and its text.
+pub fn tables(results: &Results) -> impl Iterator<Item = (String, String)> {
+    tested(results)
+        .map(|export| (format!("combinations/{}_in_lm.csv", export.name), csv(&export.causal)))
+}
+
+/// The pictures of the first autoencoder whose pairs were tested.
+pub fn charts(results: &Results, vocab: &Vocab) -> Vec<(&'static str, Chart)> {
+    let Some(export) = tested(results).next() else { return vec![] };
+    let mut charts = vec![("in_lm", comparison(&export.causal))];
+    charts.extend(two_by_two(&export.causal.pairs[0], vocab).map(|chart| ("in_lm_pair", chart)));
+    charts
+}
+
+/// The medians for `notes.txt`.
+pub fn notes(results: &Results) -> Option<String> {
+    let export = tested(results).next()?;
+    let causal = &export.causal;
+    let medians: Vec<String> = KINDS
+        .iter()
+        .zip(shares(causal))
+        .map(|(kind, shares)| format!("{kind} {:.3}", quantile(&shares, 0.5)))
+        .collect();
+    let spearman =
+        causal.spearman.map_or("not known, too few pairs".into(), |it| format!("{it:.3}"));
+    Some(format!(
+        "In the language model, the {} strongest pairs of {}: interaction of the logits as a share of \
+         what single parts do, median: {}.\nPartial Spearman correlation of |I(P)| with the share by \
+         directions, given support, PMI, cosine and strength: {spearman}.",
+        causal.pairs.len(),
+        export.name,
+        medians.join(", ")
+    ))
+}
+
+fn tested(results: &Results) -> impl Iterator<Item = &Export> {
+    results.exports.iter().filter(|export| !export.causal.pairs.is_empty())
+}
+
+/// What was measured of a pair, in the order of [`KINDS`].
+fn kinds(pair: &PairTest) -> [Option<&InModel>; 5] {
+    let control = pair.control.as_ref().map(|(_, told)| told);
+    [
+        Some(&pair.with_unit),
+        Some(&pair.alone),
+        control,
+        Some(&pair.random_lm),
+        Some(&pair.random_directions),
+    ]
+}
+
+fn shares(causal: &Causal) -> [Vec<f64>; 5] {
+    let of = |kind: usize| causal.pairs.iter().filter_map(move |pair| kinds(pair)[kind]);
+    [0, 1, 2, 3, 4].map(|kind| of(kind).map(InModel::share).collect())
+}
+
+fn csv(causal: &Causal) -> String {
+    let mut text = "parts,interaction,support,pmi,cosine,strength,control".to_string();
+    for kind in KINDS.map(|kind| kind.replace(' ', "_")) {
+        let _ = write!(text, ",{kind}_interaction,{kind}_single");
+    }
+    text.push('\n');
+    let joined = |parts: &[usize]| parts.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
+    for pair in &causal.pairs {
+        let control = pair.control.as_ref().map_or(String::new(), |(parts, _)| joined(parts));
+        let _ = write!(
+            text,
+            "{},{:.6},{},{:.4},{:.4},{:.4},{control}",
+            joined(&pair.parts),
+            pair.interaction,
+            pair.support,
+            pair.pmi,
+            pair.cosine,
+            pair.strength
+        );
+        for told in kinds(pair) {
+            let _ = match told {
+                Some(told) => write!(text, ",{:.6},{:.6}", told.interaction, told.single),
+                None => write!(text, ",,"),
+            };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn comparison(causal: &Causal) -> Chart {
+    let shares = shares(causal);
+    let range = |shares: &Vec<f64>| {
+        (!shares.is_empty()).then(|| (quantile(shares, 0.25), quantile(shares, 0.75)))
+    };
+    let medians = shares.iter().enumerate().map(|(at, all)| (at as f64, quantile(all, 0.5)));
+    Chart {
+        title: "Do the parts interact in the language model?".into(),
+        subtitle: Some(format!(
+            "{} pairs taken out of the stream; medians, whiskers hold the middle half",
+            causal.pairs.len()
+        )),
+        x: Axis {
+            label: String::new(),
+            scale: Scale::Categories(KINDS.map(String::from).to_vec()),
+        },
+        y: Axis {
+            label: "interaction of the logits / effect of a single part".into(),
+            scale: Scale::Linear,
+        },
+        series: vec![Series {
+            label: "share".into(),
+            mark: Mark::Bars,
+            points: medians.collect(),
+            intervals: shares.iter().map(range).collect(),
+        }],
+    }
+}
+
+/// The logit on which both parts together act most, with each part there or not.
+fn two_by_two(pair: &PairTest, vocab: &Vocab) -> Option<Chart> {
+    let [neither, one, other, both] = &pair.with_unit.logits[..] else { return None };
+    let sum = |at: &usize| both[*at] - one[*at] - other[*at] + neither[*at];
+    let most = (0..both.len()).max_by(|a, b| sum(a).abs().total_cmp(&sum(b).abs()))?;
+    let character = vocab.char(most)?;
+    let line = |label: String, points: [f64; 2]| Series {
+        label,
+        mark: Mark::LinePoints,
+        points: points.into_iter().enumerate().map(|(at, logit)| (at as f64, logit)).collect(),
+        intervals: vec![],
+    };
+    let [first, second] = pair.parts[..] else { return None };
+    Some(Chart {
+        title: format!("Features {first} and {second} and the logit of {character:?}"),
+        subtitle: Some("mean over rows with both; parallel lines are no interaction".into()),
+        x: Axis {
+            label: String::new(),
+            scale: Scale::Categories(vec![format!("without {first}"), format!("with {first}")]),
+        },
+        y: Axis { label: "logit, less the mean over characters".into(), scale: Scale::Linear },
+        series: vec![
+            line(format!("without {second}"), [neither[most], one[most]]),
+            line(format!("with {second}"), [other[most], both[most]]),
+        ],
+    })
+}
+
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1) as f64;
+    values.get((share * last).round() as usize).copied().unwrap_or(f64::NAN)
+}
