@@ -106,6 +106,9 @@ fn prepare<'a>(
     ));
     let cache = Cache { folder: cache_folder(out_dir, settings) };
     let text = data::corpus_for(&profile, settings, &cache.folder, console)?;
+    if text.hidden.is_some() {
+        profile = profile.for_language();
+    }
     profile.lm.vocab_size = text.corpus.vocab.len();
 
     let Some(folder) = RunFolder::open(out_dir)? else { return Ok(None) };
@@ -154,6 +157,7 @@ pub fn after_help() -> String {
         "Plans:\n{}\n\n\
          Environment:\n  \
          CSAE_DATA     folder with shakespeare_char/input.txt; else ./data, else a download\n  \
+         CSAE_LANGUAGE arithmetic, boolean, grammar: a generated language in place of the text\n  \
          CSAE_DEVICE   auto, cpu, wgpu, cuda, software\n  \
          CSAE_PROFILE  smoke, cpu, full; by the device if not set\n  \
          CSAE_CACHE    folder for trained language models; else .csae-cache beside the run\n  \

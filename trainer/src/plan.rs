@@ -142,6 +142,8 @@ pub struct Profile {
     pub lm_training: LmTraining,
     /// After which block its activations are explained.
     pub layer: usize,
+    /// How many features are active on a row at most.
+    pub sparsity_k: usize,
     /// On how many activations the autoencoders are trained.
     pub rows: usize,
     /// On how many activations of the training text a learning rate is chosen.
@@ -254,9 +256,22 @@ impl Profile {
         }
     }
 
+    /// The sizes for a generated language, whose models are smaller on a processor; fewer features are
+    /// active at a time then, because a row has fewer dimensions.
+    pub fn for_language(mut self) -> Self {
+        if self.name == ProfileName::Cpu {
+            self.lm = self.lm.with_n_layers(2).with_d_model(64);
+            self.lm_training.iterations = 1_500;
+            self.layer = 1;
+            self.sparsity_k = 8;
+        }
+        self
+    }
+
     /// The autoencoder that `trial` trains.
     pub fn autoencoder(&self, trial: &Trial) -> CsaeConfig {
         CsaeConfig::new(self.lm.d_model)
+            .with_sparsity_k(self.sparsity_k)
             .with_attention(trial.attention.clone())
             .with_units(trial.units.clone())
             .with_refit_steps(trial.refit_steps)
@@ -288,6 +303,7 @@ fn cpu() -> Profile {
             eval_batches: 40,
         },
         layer: 2,
+        sparsity_k: 32,
         rows: 250_000,
         selection_rows: 8_192,
         held_out_rows: 49_152,
@@ -333,6 +349,7 @@ fn smoke() -> Profile {
             ..cpu.lm_training
         },
         layer: 1,
+        sparsity_k: 32,
         rows: 20_000,
         selection_rows: 1_024,
         held_out_rows: 4_096,

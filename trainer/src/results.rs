@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::tensor::activation::softmax;
 use rand::RngExt;
 use shared::bundle::Normalization;
@@ -17,8 +17,10 @@ use crate::analysis::combinations::{self, ReadText};
 use crate::analysis::consistency::{self, Findings};
 use crate::analysis::evaluation::{ActiveRows, Evaluated, HeldOut, Reference};
 use crate::analysis::features::{self, RowText};
+use crate::analysis::hidden::{self, Told};
 use crate::analysis::reuse::{self, Reuse};
 use crate::baselines::pca::Pca;
+use crate::data::languages::TaskAccuracy;
 use crate::experiment::{Experiment, ReadyRows, SEED, TrialResult};
 use crate::train::lm::{TrainedLm, ids};
 
@@ -48,6 +50,8 @@ pub struct Results {
     pub exports: Vec<Export>,
     /// How rows were made ready.
     pub normalization: Normalization,
+    /// How well the language model does the task of a generated language.
+    pub task: Option<TaskAccuracy>,
 }
 
 /// The language model and how it did.
@@ -114,6 +118,8 @@ pub struct Export {
     pub combinations: Vec<Combination>,
     /// How they share features.
     pub reuse: Option<Reuse>,
+    /// What of it tells the hidden variables of a generated language.
+    pub hidden: Vec<Told>,
     /// What its pairs do in the language model itself.
     pub causal: Causal,
 }
@@ -166,8 +172,19 @@ impl Results {
             trainings,
             exports,
             normalization: rows.normalization.clone(),
+            task: task(experiment, &held_out),
         })
     }
+}
+
+/// How many of the characters that the rules decide the language model gets right.
+fn task(experiment: &Experiment, held_out: &HeldOut) -> Option<TaskAccuracy> {
+    let text = experiment.text.hidden.as_ref()?;
+    let (first, likeliest) = (experiment.windows().counted(0).start, held_out.likeliest());
+    Some(text.task_accuracy(|position| {
+        let id = likeliest.get(position.checked_sub(first)?)?;
+        experiment.text.corpus.vocab.char(*id as usize)
+    }))
 }
 
 /// A trial on held-out text.
@@ -201,7 +218,7 @@ impl MeasuredTrial {
                     silent.push(held_out.evaluate(model, alone)?.quality);
                 }
                 if training.seed == 0 {
-                    export = Export::of(experiment, lm, held_out, trial, quality, &active);
+                    export = Some(Export::of(experiment, lm, held_out, trial, quality, &active)?);
                 }
             }
             trainings.push(TrainingResult {
@@ -233,7 +250,7 @@ impl Export {
         trial: &TrialResult,
         quality: Quality,
         active: &ActiveRows,
-    ) -> Option<Self> {
+    ) -> Result<Self> {
         let config = experiment.profile.autoencoder(&trial.trial);
         let random_lm = &experiment.profile.lm.init(RANDOM_SEED, &experiment.device.device);
         let corpus = &experiment.text.corpus;
@@ -245,19 +262,24 @@ impl Export {
             .map(|training| training.trained.model.clone())
             .map(|model| FinishedCsae { model, limits: config.limits() })
             .collect();
-        let model = finished.first()?;
+        let model = finished.first().context("a trial without a model")?;
         let features = features::statistics(&model.model, scale, lm, active, text);
         let sets = combinations::of_units(model);
         let read = ReadText { model, active, text, lm, scale };
         let told = combinations::statistics(&read, &sets);
         let test = Test { held_out, lm, random_lm, model, active, scale };
         let causal = test.run(&told);
+        let hidden = match &experiment.text.hidden {
+            Some(hidden) => hidden::tell(&hidden::Active::of(model, active), hidden, first)?,
+            None => vec![],
+        };
         let live: Vec<usize> =
             (0..features.len()).filter(|one| features[*one].density > 0.0).collect();
-        Some(Self {
+        Ok(Self {
             name: trial.trial.name.to_string(),
             quality,
             units: sets.len(),
+            hidden,
             causal,
             combinations: with_seeds(told, &finished, config.d_model),
             reuse: reuse::of(&sets, &live, features.len()),

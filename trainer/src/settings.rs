@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use shared::weights::Precision;
 
 use crate::complaint::Complaint;
+use crate::data::languages::Language;
 use crate::plan::ProfileName;
 
 /// On what to compute.
@@ -29,6 +30,8 @@ pub enum DeviceChoice {
 pub struct Settings {
     /// `CSAE_DATA`: the folder with one folder for each data set.
     pub data: Option<PathBuf>,
+    /// `CSAE_LANGUAGE`: a generated language to explain in place of a text.
+    pub language: Option<Language>,
     /// `CSAE_DEVICE`.
     pub device: DeviceChoice,
     /// `CSAE_PROFILE`: how large the experiment is; by the device if not given.
@@ -49,6 +52,11 @@ impl Settings {
         let value = |name: &str| given(name).map(|value| value.to_string_lossy().into_owned());
         Ok(Self {
             data: given("CSAE_DATA").map(PathBuf::from),
+            language: one_of(
+                "CSAE_LANGUAGE",
+                value("CSAE_LANGUAGE"),
+                &Language::ALL.map(|language| (language.name(), language)),
+            )?,
             device: one_of(
                 "CSAE_DEVICE",
                 value("CSAE_DEVICE"),

@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn features_are_matched_once_by_their_directions() {
         let one = [1.0, 0.0, 0.0, 1.0, 0.8, 0.6];
-        let other = [0.0, 1.0, 0.96, 0.28];
+        let other = [0.0, 1.0, 0.78, 0.625_78];
 
         // 0 and 2 are both close to the other's second; 2 is closer.
         assert_eq!(matched(&one, &other, 2), [None, Some(0), Some(1)]);

@@ -178,6 +178,19 @@ impl<'a> HeldOut<'a> {
         Ok(Evaluated { quality, active })
     }
 
+    /// The character that the language model finds likeliest after each row.
+    pub fn likeliest(&self) -> Vec<u32> {
+        let range = self.windows.counted(0);
+        let mut all = vec![];
+        for batch in &self.batches {
+            let logits = self.lm.logits_from(batch.stream.clone(), self.layer);
+            let counted = logits.narrow(1, range.start, range.len());
+            let best = counted.argmax(2).flatten::<1>(0, 2);
+            all.extend(to_ints(best).iter().map(|id| *id as u32));
+        }
+        all
+    }
+
     /// The logits of the character after each moved row when `lm` goes on from there, which need not
     /// be the model that read the text: `[moved * vocab_size]`.
     pub fn logits(&self, lm: &CharLm, moved: &[Moved]) -> Vec<f32> {

@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use super::non_negative::non_negative;
+use super::non_negative::non_negative_from;
 use super::screening::sparse::SparseRows;
 use super::vectors::{add, dot};
 
@@ -16,6 +16,10 @@ use super::vectors::{add, dot};
 const ROUNDS: usize = 4;
 /// How many at a time.
 const AT_ONCE: usize = 3;
+/// How near to the exact solution strengths come, relative to the row: while features are chosen,
+/// and in the end.
+const ROUGHLY: f64 = 1e-3;
+const EXACTLY: f64 = 1e-6;
 /// On how many rows is measured what all have in common.
 const ROWS_FOR_THE_MEAN: usize = 4_096;
 
@@ -75,22 +79,23 @@ impl Coding<'_> {
             .par_chunks_exact(self.k)
             .zip(toward.par_chunks_exact(n_features))
             .map(|(first, along)| {
-                table.solve(first.iter().map(|feature| *feature as usize).collect(), along)
+                let begun = first.iter().map(|feature| (*feature as usize, 0.0)).collect();
+                table.solve(begun, along, ROUGHLY)
             })
             .collect();
         let weakest = weakest(&codes, n_features, self.cut);
         codes.par_iter_mut().zip(toward.par_chunks_exact(n_features)).for_each(|(code, along)| {
             for _ in 0..ROUNDS {
                 let before = code.len();
-                *code = table.solve(strong(code, &weakest), along);
+                *code = table.solve(strong(code, &weakest), along, ROUGHLY);
                 let missed = table.missed(code, along, &weakest);
                 if missed.is_empty() && code.len() == before {
                     break;
                 }
-                let on = code.iter().map(|(feature, _)| *feature);
-                *code = table.solve(on.chain(missed).collect(), along);
+                let begun = code.iter().copied().chain(missed.into_iter().map(|one| (one, 0.0)));
+                *code = table.solve(begun.collect(), along, ROUGHLY);
             }
-            *code = table.solve(strong(code, &weakest), along);
+            *code = table.solve(strong(code, &weakest), along, EXACTLY);
         });
         self.left(rows, &codes)
     }
@@ -126,8 +131,10 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// The exact code on the `chosen` features; `along` is what each direction says of the row.
-    fn solve(&self, chosen: Vec<usize>, along: &[f32]) -> RowCode {
+    /// The exact code on the features of `begun`, from its strengths on; `along` is what each
+    /// direction says of the row.
+    fn solve(&self, begun: RowCode, along: &[f32], tolerance: f64) -> RowCode {
+        let (chosen, strengths): (Vec<usize>, Vec<f64>) = begun.into_iter().unzip();
         let cosine =
             |one: &usize, other: &usize| f64::from(self.gram[one * self.n_features + other]);
         let products: Vec<f64> = chosen
@@ -135,7 +142,7 @@ impl Table<'_> {
             .flat_map(|one| chosen.iter().map(move |other| cosine(one, other)))
             .collect();
         let toward: Vec<f64> = chosen.iter().map(|feature| f64::from(along[*feature])).collect();
-        let strengths = non_negative(&products, &toward);
+        let strengths = non_negative_from(&products, &toward, strengths, tolerance);
         chosen.into_iter().zip(strengths).filter(|(_, strength)| *strength > 0.0).collect()
     }
 
@@ -166,9 +173,9 @@ fn mean(rows: &[f32], d_model: usize) -> Vec<f32> {
     sums.iter().map(|sum| (sum / count) as f32).collect()
 }
 
-fn strong(code: &RowCode, weakest: &[f64]) -> Vec<usize> {
+fn strong(code: &RowCode, weakest: &[f64]) -> RowCode {
     let strong = |(feature, strength): &&(usize, f64)| *strength >= weakest[*feature];
-    code.iter().filter(strong).map(|(feature, _)| *feature).collect()
+    code.iter().filter(strong).copied().collect()
 }
 
 /// Below which strength each feature counts as silent: a share of its usual strength, `sum f^2 /

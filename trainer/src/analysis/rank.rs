@@ -68,10 +68,10 @@ mod tests {
     #[test]
     fn what_only_a_third_explains_is_gone() {
         let third: Vec<f64> = (0..40).map(f64::from).collect();
-        let noise = |step: usize| -> Vec<f64> {
-            third.iter().map(|x| x + 3.0 * ((*x as usize * step) % 7) as f64).collect()
+        let noise = |step: usize, period: usize| -> Vec<f64> {
+            third.iter().map(|x| x + 2.0 * ((*x as usize * step) % period) as f64).collect()
         };
-        let (one, other) = (noise(3), noise(5));
+        let (one, other) = (noise(3, 7), noise(4, 11));
 
         let plain = partial_spearman(&one, &other, &[]).unwrap();
         let partial = partial_spearman(&one, &other, &[third]).unwrap();

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Corpus, DataError, DataSettings, PublishedText, arithmetic, downloader, find};
+use super::languages::{AnnotatedText, Language, Split};
+use super::{Corpus, DataError, DataSettings, PublishedText, downloader, find};
 use crate::complaint::Complaint;
 use crate::console::Console;
 use crate::plan::{Profile, ProfileName};
@@ -22,6 +23,8 @@ pub struct ChosenText {
     pub left_out: Vec<(String, String)>,
     /// How it differs from what its name promises.
     pub remark: Option<String>,
+    /// What is behind every character to validate on, if the text is of a generated language.
+    pub hidden: Option<AnnotatedText>,
 }
 
 /// The text for a run of this size.
@@ -34,6 +37,9 @@ pub fn corpus_for(
     cache: &Path,
     console: &Console,
 ) -> Result<ChosenText> {
+    if let Some(language) = settings.language {
+        return generated(profile, language);
+    }
     let published = PublishedText::shakespeare_char();
     let places = DataSettings {
         given: settings.data.clone(),
@@ -49,19 +55,27 @@ pub fn corpus_for(
                 console.say(note);
             }
             let corpus = corpus(profile, &published.name, &found.text, &origin)?;
-            Ok(ChosenText { corpus, left_out: vec![], remark: found.note })
+            Ok(ChosenText { corpus, left_out: vec![], remark: found.note, hidden: None })
         }
         Err(DataError::Missing(missing)) => {
             console.say(&missing.to_string());
             console.say("going on with a generated language, arithmetic");
-            let lines = if profile.name == ProfileName::Smoke { 2_000 } else { 100_000 };
-            let text = arithmetic::text(lines, SEED);
-            let corpus = corpus(profile, "arithmetic", &text, "arithmetic, generated")?;
             let left_out = vec![(missing.name, missing.reason)];
-            Ok(ChosenText { corpus, left_out, remark: None })
+            Ok(ChosenText { left_out, ..generated(profile, Language::Arithmetic)? })
         }
         Err(unusable) => Err(Complaint::usage(unusable.to_string()).into()),
     }
+}
+
+/// A text of a generated language; no line to validate on is trained on.
+fn generated(profile: &Profile, language: Language) -> Result<ChosenText> {
+    let lines = if profile.name == ProfileName::Smoke { 2_000 } else { 100_000 };
+    let train = language.generate(SEED, Split::Train, lines);
+    let validation = language.generate(SEED, Split::Validation, lines / 8);
+    let texts = [&train.text[..], &validation.text];
+    let corpus = Corpus::from_parts(language.name(), texts, profile.lm.block_size + 1)
+        .map_err(|error| Complaint::failed(error.to_string()))?;
+    Ok(ChosenText { corpus, left_out: vec![], remark: None, hidden: Some(validation) })
 }
 
 fn corpus(profile: &Profile, name: &str, text: &str, origin: &str) -> Result<Corpus, Complaint> {
@@ -89,7 +103,7 @@ mod tests {
     fn a_given_text_is_read_up_to_the_limit_of_the_profile() {
         let text = "To be, or not to be. ".repeat(5_000);
 
-        let ChosenText { corpus, left_out, remark } = with_text(text.as_bytes()).unwrap();
+        let ChosenText { corpus, left_out, remark, .. } = with_text(text.as_bytes()).unwrap();
 
         assert_eq!(corpus.train.len() + corpus.validation.len(), 64_000);
         assert!(left_out.is_empty());

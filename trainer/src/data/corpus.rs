@@ -85,6 +85,22 @@ impl Corpus {
         Ok(Self { name: name.to_owned(), vocab, train, validation, sha256 })
     }
 
+    /// Encodes two texts: one to train on, and one that shares no line with it to validate on.
+    ///
+    /// # Errors
+    /// One of them is empty, too short, or of one character.
+    pub fn from_parts(
+        name: &str,
+        [train, validation]: [&str; 2],
+        minimum_characters: usize,
+    ) -> Result<Self, CorpusError> {
+        let text = [train, validation].concat();
+        let whole = Self::from_text(name, &text, name, 2 * minimum_characters)?;
+        let part = |part: &str| whole.vocab.encode(part).unwrap_or_default();
+        let (train, validation) = (part(train), part(validation));
+        Ok(Self { train, validation, ..whole })
+    }
+
     /// How many characters a text needs for both parts to hold a block of `block_size` and the
     /// character after it.
     pub fn minimum_characters(block_size: usize) -> usize {
@@ -117,6 +133,16 @@ mod tests {
         assert_eq!(corpus.vocab.decode(&corpus.train) + "äbc", text);
         assert_eq!(corpus.vocab.decode(&corpus.validation), "äbc");
         assert_eq!(corpus.name, "letters");
+    }
+
+    #[test]
+    fn two_texts_stay_apart_and_share_a_vocabulary() {
+        let corpus = Corpus::from_parts("t", ["abab", "acc"], 3).unwrap();
+
+        assert_eq!(corpus.vocab, Vocab::of("abc"));
+        assert_eq!((corpus.train, corpus.validation), (vec![0, 1, 0, 1], vec![0, 2, 2]));
+        assert_eq!(corpus.sha256, sha256_hex(b"ababacc"));
+        assert!(Corpus::from_parts("t", ["abab", "acc"], 4).is_err());
     }
 
     #[test]

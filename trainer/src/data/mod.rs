@@ -4,6 +4,7 @@ pub mod arithmetic;
 mod batch;
 mod choice;
 mod corpus;
+pub mod languages;
 mod published;
 mod rows;
 mod text_files;

@@ -31,6 +31,10 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
         info.add(&format!("{}_combinations", export.name), &[export.combinations.len() as f64]);
         info.final_info_dict.insert(format!("{}_reuse", export.name), json!(export.reuse));
     }
+    if let Some(task) = &results.task {
+        info.add("task_accuracy", &[task.of_answers()]);
+        info.add("task_accuracy_of_lines", &[task.of_lines()]);
+    }
     let extra = [
         ("held_out_rows", json!(results.held_out_rows)),
         ("left_out", json!(experiment.text.left_out)),

@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod causal;
 pub mod combinations;
 pub mod final_info;
+pub mod hidden;
 pub mod npy;
 pub mod plots;
 pub mod png;
@@ -27,6 +28,9 @@ pub fn write(experiment: &Experiment, results: &Results) -> Result<()> {
         folder.write(&format!("export/{name}"), &bytes)?;
     }
     for (name, table) in combinations::tables(results).chain(causal::tables(results)) {
+        folder.write(&name, table.as_bytes())?;
+    }
+    for (name, table) in hidden::tables(results) {
         folder.write(&name, table.as_bytes())?;
     }
     let mut charts = plots::all(results);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use shared::report::Quality;
 
-use super::{causal, combinations};
+use super::{causal, combinations, hidden};
 use crate::experiment::Experiment;
 use crate::results::{Method, Results};
 
@@ -51,6 +51,7 @@ pub fn notes(experiment: &Experiment, results: &Results) -> String {
     ];
     parts.extend(combinations::notes(results));
     parts.extend(causal::notes(results));
+    parts.extend(hidden::notes(results));
     parts.push(trainings(results));
     parts.push(format!("What the language model writes:\n\n{}\n", results.lm.sample));
     parts.join("\n\n")

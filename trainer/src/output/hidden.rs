@@ -1,0 +1,111 @@
+//! What tells the hidden variables of a generated language, as tables and a line for a person.
+
+use std::fmt::Write;
+
+use crate::analysis::hidden::Told;
+use crate::analysis::probing::Detection;
+use crate::results::Results;
+
+/// The tables of each autoencoder: their names and texts.
+pub fn tables(results: &Results) -> Vec<(String, String)> {
+    let mut files = vec![];
+    for export in results.exports.iter().filter(|export| !export.hidden.is_empty()) {
+        files.push((format!("hidden/{}.csv", export.name), csv(&export.hidden)));
+        for told in export.hidden.iter().filter(|told| told.table.is_some()) {
+            let name = told.variable.replace(' ', "_");
+            files.push((format!("hidden/{}_truth_{name}.csv", export.name), truth(told)));
+        }
+    }
+    files
+}
+
+/// The task and what tells its variables, for `notes.txt`.
+pub fn notes(results: &Results) -> Option<String> {
+    let task = results.task.as_ref()?;
+    let mut text = format!(
+        "The language model gives {} of {} characters right that the rules decide ({:.2} %), and {} of \
+         {} whole answers ({:.2} %).",
+        task.right,
+        task.answers,
+        100.0 * task.of_answers(),
+        task.lines_right,
+        task.lines,
+        100.0 * task.of_lines()
+    );
+    for export in results.exports.iter().filter(|export| !export.hidden.is_empty()) {
+        let _ = write!(
+            text,
+            "\n\nWhat of {} tells hidden variables: F1 on rows that it was not chosen on (in brackets on \
+             a control variable).\n{:<20} {:<8} {:>7} {:>16} {:>16} {:>16}",
+            export.name, "variable", "value", "always", "unit", "feature", "two features"
+        );
+        for told in &export.hidden {
+            let [feature, pair, unit] = told.control;
+            let _ = write!(
+                text,
+                "\n{:<20} {:<8} {:>7.3} {:>16} {:>16} {:>16}",
+                told.variable,
+                told.value,
+                told.always,
+                score(&told.unit, unit),
+                score(&told.feature, feature),
+                score(&told.pair, pair)
+            );
+        }
+    }
+    Some(text)
+}
+
+fn score(found: &Option<Detection>, control: Option<f64>) -> String {
+    let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
+    format!("{} ({})", number(found.as_ref().map(|found| found.f1)), number(control))
+}
+
+fn csv(all: &[Told]) -> String {
+    let mut text = "variable,value,rows,positives,f1_always".to_string();
+    for kind in ["unit", "feature", "two_features"] {
+        let _ = write!(text, ",{kind},{kind}_f1,{kind}_precision,{kind}_recall,{kind}_control_f1");
+    }
+    text.push('\n');
+    for told in all {
+        let [rows, positives] = told.rows;
+        let _ =
+            write!(text, "{},{},{rows},{positives},{:.5}", told.variable, told.value, told.always);
+        let [feature, pair, unit] = told.control;
+        for (found, control) in [(&told.unit, unit), (&told.feature, feature), (&told.pair, pair)] {
+            let control = control.map_or(String::new(), |f1| format!("{f1:.5}"));
+            let _ = match found {
+                None => write!(text, ",,,,,{control}"),
+                Some(found) => {
+                    let parts: Vec<String> =
+                        found.parts.iter().map(|part| part.column.to_string()).collect();
+                    let (precision, recall) = (found.precision, found.recall);
+                    write!(
+                        text,
+                        ",{},{:.5},{precision:.5},{recall:.5},{control}",
+                        parts.join(" "),
+                        found.f1
+                    )
+                }
+            };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn truth(told: &Told) -> String {
+    let Some(table) = &told.table else { return String::new() };
+    let mut text = format!("{},rows,fires,low,high,mean_strength\n", table.variables.join(","));
+    for cell in &table.cells {
+        let values: Vec<&str> =
+            cell.values.iter().map(|value| if *value { "yes" } else { "no" }).collect();
+        let number =
+            |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.5}"));
+        let [low, high] = cell.interval;
+        let (rate, strength) = (number(cell.rate), number(cell.mean_strength));
+        let rows = cell.rows;
+        let _ = writeln!(text, "{},{rows},{rate},{low:.5},{high:.5},{strength}", values.join(","));
+    }
+    text
+}
