@@ -30,7 +30,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Benchmark(BenchmarkArgs),
+    Benchmark(Box<BenchmarkArgs>),
     Site(SiteArgs),
 }
 
