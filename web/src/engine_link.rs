@@ -67,9 +67,12 @@ pub struct EngineLink {
     why_not_gpu: StoredValue<Option<String>>,
 }
 
+/// A worker and what hears its answers.
+type Listened = (Worker, Closure<dyn Fn(MessageEvent)>);
+
 thread_local! {
     /// The worker, and the page's ear. A worker is no value that signals hold.
-    static WORKER: RefCell<Option<(Worker, Closure<dyn Fn(MessageEvent)>)>> = const { RefCell::new(None) };
+    static WORKER: RefCell<Option<Listened>> = const { RefCell::new(None) };
 }
 
 impl fmt::Display for EngineState {
