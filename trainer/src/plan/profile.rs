@@ -1,0 +1,306 @@
+//! How large an experiment is: for a test, for two processor cores, for a graphics card.
+
+use serde::{Deserialize, Serialize};
+use shared::{CharLmConfig, CsaeConfig};
+
+use super::Trial;
+
+/// How large an experiment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProfileName {
+    /// Seconds, for tests.
+    Smoke,
+    /// Two processor cores.
+    Cpu,
+    /// A graphics card.
+    Full,
+}
+
+impl ProfileName {
+    /// As in `CSAE_PROFILE`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Cpu => "cpu",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// The sizes of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Its name.
+    pub name: ProfileName,
+    /// How much of the text is read, in characters; all of it if not given.
+    pub text_limit: Option<usize>,
+    /// The language model, but for its vocabulary.
+    pub lm: CharLmConfig,
+    /// How it is trained.
+    pub lm_training: LmTraining,
+    /// After which block its activations are explained.
+    pub layer: usize,
+    /// How many features are active on a row at most.
+    pub sparsity_k: usize,
+    /// On how many activations the autoencoders are trained.
+    pub rows: usize,
+    /// On how many activations of the training text a learning rate is chosen.
+    pub selection_rows: usize,
+    /// On how many activations of the validation text everything is measured.
+    pub held_out_rows: usize,
+    /// How the autoencoders are trained.
+    pub autoencoder_training: AutoencoderTraining,
+    /// How missing directions are looked for, in trials that do so.
+    pub completion: DictionaryCompletion,
+    /// The learning rates that every trial is given.
+    pub learning_rates: Vec<f64>,
+    /// How often each trial is trained at its best learning rate.
+    pub seeds: u64,
+}
+
+/// nanoGPT's training of a character-level model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LmTraining {
+    /// How many steps.
+    pub iterations: u64,
+    /// How many windows in a step.
+    pub batch_size: usize,
+    /// The highest learning rate, reached after `warmup` steps.
+    pub learning_rate: f64,
+    /// The learning rate at the end of the cosine.
+    pub min_learning_rate: f64,
+    /// Over how many steps the learning rate rises.
+    pub warmup: u64,
+    /// AdamW's decay of matrices.
+    pub weight_decay: f64,
+    /// AdamW's memory of squared gradients; longer than usual, because a step sees few characters.
+    pub beta2: f64,
+    /// The length to which a longer gradient, all parameters together, is cut.
+    pub clip: f64,
+    /// After how many steps the losses are measured.
+    pub eval_interval: u64,
+    /// On how many batches of each split.
+    pub eval_batches: u64,
+}
+
+/// How an autoencoder is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AutoencoderTraining {
+    /// How many steps.
+    pub steps: u64,
+    /// How many activations in a step.
+    pub batch_size: usize,
+    /// Over how many steps the learning rate rises; it falls to 0 over the last fifth.
+    pub warmup: u64,
+    /// The weight of AuxK, which revives dead features.
+    pub auxk_weight: f64,
+    /// How units, where there are some, look for combinations.
+    #[serde(default)]
+    pub composition: CompositionTraining,
+    /// How missing directions are looked for; not at all if not given.
+    #[serde(default)]
+    pub completion: Option<DictionaryCompletion>,
+}
+
+/// How directions that are missing in a dictionary are looked for while an autoencoder trains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DictionaryCompletion {
+    /// How many times.
+    pub times: usize,
+    /// The first time, as a share of the steps.
+    pub from: f64,
+    /// The last time, as a share of the steps.
+    pub until: f64,
+    /// On how many rows.
+    pub rows: usize,
+}
+
+impl Default for DictionaryCompletion {
+    fn default() -> Self {
+        Self { times: 10, from: 0.1, until: 0.55, rows: 32_768 }
+    }
+}
+
+/// How units look for combinations while an autoencoder trains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CompositionTraining {
+    /// How many times.
+    pub times: usize,
+    /// The first time, as a share of the steps.
+    pub from: f64,
+    /// The last time, as a share of the steps.
+    pub until: f64,
+    /// On how many rows.
+    pub rows: usize,
+    /// How many more features are active then.
+    pub extra_features: usize,
+    /// Below which share of its mean strength a feature then counts as silent.
+    pub cut: f64,
+}
+
+impl Default for CompositionTraining {
+    fn default() -> Self {
+        Self { times: 3, from: 0.6, until: 0.95, rows: 65_536, extra_features: 8, cut: 0.4 }
+    }
+}
+
+impl Profile {
+    /// The sizes called `name`.
+    pub fn named(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Smoke => smoke(),
+            ProfileName::Cpu => cpu(),
+            ProfileName::Full => full(),
+        }
+    }
+
+    /// The sizes for a generated language, whose models are smaller on a processor; fewer features are
+    /// active at a time then, because a row has fewer dimensions.
+    pub fn for_language(mut self) -> Self {
+        if self.name == ProfileName::Cpu {
+            self.lm = self.lm.with_n_layers(2).with_d_model(64);
+            self.lm_training.iterations = 1_500;
+            self.layer = 1;
+            self.sparsity_k = 8;
+        }
+        self
+    }
+
+    /// The autoencoder that `trial` trains.
+    pub fn autoencoder(&self, trial: &Trial) -> CsaeConfig {
+        CsaeConfig::new(self.lm.d_model)
+            .with_sparsity_k(self.sparsity_k)
+            .with_attention(trial.attention.clone())
+            .with_units(trial.units.clone())
+            .with_refit_steps(trial.refit_steps)
+    }
+
+    /// How `trial` is trained.
+    pub fn training(&self, trial: &Trial) -> AutoencoderTraining {
+        let completion = trial.completed.then(|| self.completion.clone());
+        AutoencoderTraining { completion, ..self.autoencoder_training.clone() }
+    }
+}
+
+/// nanoGPT's recipe for a machine without a graphics card.
+fn cpu() -> Profile {
+    Profile {
+        name: ProfileName::Cpu,
+        text_limit: None,
+        lm: CharLmConfig::new(0),
+        lm_training: LmTraining {
+            iterations: 2_000,
+            batch_size: 12,
+            learning_rate: 1e-3,
+            min_learning_rate: 1e-4,
+            warmup: 100,
+            weight_decay: 0.1,
+            beta2: 0.99,
+            clip: 1.0,
+            eval_interval: 250,
+            eval_batches: 40,
+        },
+        layer: 2,
+        sparsity_k: 32,
+        rows: 250_000,
+        selection_rows: 8_192,
+        held_out_rows: 49_152,
+        autoencoder_training: AutoencoderTraining {
+            steps: 3_000,
+            batch_size: 512,
+            warmup: 100,
+            auxk_weight: 1.0 / 32.0,
+            // Twice as many features are active as in the benchmark, so rows cost more there.
+            composition: CompositionTraining {
+                times: 4,
+                rows: 32_768,
+                ..CompositionTraining::default()
+            },
+            completion: None,
+        },
+        completion: DictionaryCompletion {
+            times: 5,
+            rows: 16_384,
+            ..DictionaryCompletion::default()
+        },
+        // 3e-4 is the source's; with 256 features the field's default would be 1.6e-3.
+        learning_rates: vec![3e-4, 1e-3, 2e-3],
+        seeds: 3,
+    }
+}
+
+fn smoke() -> Profile {
+    let cpu = cpu();
+    Profile {
+        name: ProfileName::Smoke,
+        text_limit: Some(64_000),
+        lm: CharLmConfig::new(0)
+            .with_n_layers(1)
+            .with_n_heads(2)
+            .with_d_model(32)
+            .with_block_size(32),
+        lm_training: LmTraining {
+            iterations: 50,
+            warmup: 10,
+            eval_interval: 25,
+            eval_batches: 4,
+            ..cpu.lm_training
+        },
+        layer: 1,
+        sparsity_k: 32,
+        rows: 20_000,
+        selection_rows: 1_024,
+        held_out_rows: 4_096,
+        autoencoder_training: AutoencoderTraining {
+            steps: 200,
+            batch_size: 128,
+            warmup: 20,
+            composition: CompositionTraining {
+                times: 2,
+                rows: 2_048,
+                ..cpu.autoencoder_training.composition
+            },
+            ..cpu.autoencoder_training
+        },
+        completion: DictionaryCompletion { times: 2, rows: 2_048, ..cpu.completion },
+        learning_rates: vec![3e-4, 1e-3],
+        seeds: 2,
+    }
+}
+
+/// nanoGPT's shakespeare_char but for its dropout, so that the model with the lowest validation loss
+/// counts more than the last one. A text with fewer places gives fewer rows.
+fn full() -> Profile {
+    let cpu = cpu();
+    Profile {
+        name: ProfileName::Full,
+        lm: CharLmConfig::new(0)
+            .with_n_layers(6)
+            .with_n_heads(6)
+            .with_d_model(384)
+            .with_block_size(256),
+        lm_training: LmTraining {
+            iterations: 5_000,
+            batch_size: 64,
+            eval_batches: 200,
+            ..cpu.lm_training
+        },
+        layer: 3,
+        rows: 4_000_000,
+        autoencoder_training: AutoencoderTraining { steps: 30_000, ..cpu.autoencoder_training },
+        ..cpu
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_learning_rate_is_the_sources() {
+        for name in [ProfileName::Smoke, ProfileName::Cpu, ProfileName::Full] {
+            assert_eq!(Profile::named(name).learning_rates[0], 3e-4);
+        }
+    }
+}
