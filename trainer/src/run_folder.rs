@@ -1,5 +1,7 @@
 //! The folder of a run: locked while a trainer works in it, every file whole or not there.
 
+pub mod snapshot_file;
+
 use std::cell::RefCell;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -8,7 +10,6 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shared::bundle::hex;
-use shared::weights;
 
 use crate::complaint::Complaint;
 use crate::files::write_whole;
@@ -20,8 +21,6 @@ pub const FINAL_INFO: &str = "final_info.json";
 pub const CONFIG: &str = "config.json";
 /// What an unfinished run has reached.
 const CHECKPOINTS: &str = "checkpoint";
-/// The form of checkpoints and cached results; another number is another meaning.
-const FORM: u32 = 1;
 const LOCK: &str = ".lock";
 const LOG: &str = "log.txt";
 
@@ -136,7 +135,7 @@ impl RunFolder {
     /// # Errors
     /// It cannot be written.
     pub fn save(&self, name: &str, snapshot: &Snapshot) -> Result<()> {
-        self.write(&checkpoint(name), &to_bytes(&self.identity(name), snapshot)?)
+        self.write(&checkpoint(name), &snapshot_file::to_bytes(&self.identity(name), snapshot)?)
     }
 
     /// Of what a checkpoint is.
@@ -154,7 +153,7 @@ impl RunFolder {
             return Ok(None);
         }
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        match from_bytes(&self.identity(name), &bytes) {
+        match snapshot_file::from_bytes(&self.identity(name), &bytes) {
             Ok(snapshot) => Ok(Some(snapshot)),
             Err(error) => Err(self.damaged(name, &error).into()),
         }
@@ -185,45 +184,6 @@ impl RunFolder {
 fn checkpoint(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
     format!("{CHECKPOINTS}/{}.safetensors", name.chars().map(plain).collect::<String>())
-}
-
-/// A snapshot as a safetensors file that says of what it is.
-///
-/// # Errors
-/// A shape does not fit its values.
-pub fn to_bytes(identity: &str, snapshot: &Snapshot) -> Result<Vec<u8>> {
-    let note = Note {
-        form: FORM,
-        identity: identity.into(),
-        step: snapshot.step,
-        seconds: snapshot.seconds,
-        metrics: snapshot.metrics.clone(),
-    };
-    let note = serde_json::to_string(&note)?;
-    Ok(weights::to_bytes(&snapshot.weights, weights::Precision::F32, Some(note))?)
-}
-
-/// The snapshot in a safetensors file.
-///
-/// # Errors
-/// The file is truncated, not one of ours, or of something else.
-pub fn from_bytes(identity: &str, bytes: &[u8]) -> Result<Snapshot> {
-    let (weights, note) = weights::from_bytes(bytes)?;
-    let note = note.context("a safetensors file, but not one that csae wrote")?;
-    let Note { form, identity: found, step, seconds, metrics } = serde_json::from_str(&note)?;
-    anyhow::ensure!(form == FORM, "it has the form {form}, this csae reads form {FORM}");
-    anyhow::ensure!(found == identity, "it is {found:?}, not {identity:?}");
-    Ok(Snapshot { weights, step, seconds, metrics })
-}
-
-/// What stands in a checkpoint beside the tensors.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Note {
-    form: u32,
-    identity: String,
-    step: u64,
-    seconds: f64,
-    metrics: Vec<shared::report::Metric>,
 }
 
 /// Removes what a killed trainer had begun to write.
