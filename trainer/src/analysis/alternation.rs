@@ -7,6 +7,8 @@ use shared::TopK;
 use shared::sae::Autoencoder;
 use shared::weights::to_vec;
 
+use super::screening::sparse::SparseRows;
+
 /// For how many questions the decoder is asked at once; each has at most 16 codes.
 const QUESTIONS_AT_ONCE: usize = 256;
 /// How many places a code has at least: an attention needs places to look at.
@@ -22,6 +24,14 @@ pub struct Question {
     pub parts: Vec<Strength>,
     /// What stays active all the time.
     pub rest: Vec<Strength>,
+}
+
+impl Question {
+    /// Of the parts in `set`, among whatever else is active on a row.
+    pub fn on_row(codes: &SparseRows, row: usize, set: &[usize]) -> Self {
+        let (parts, rest) = codes.entries_of(row).partition(|(feature, _)| set.contains(feature));
+        Self { parts, rest }
+    }
 }
 
 /// `I(P)` for each of the `questions`: `[d_model]` each.
@@ -97,7 +107,6 @@ fn codes(questions: &[Question], n_features: usize, device: &Device) -> TopK {
 mod tests {
     use super::*;
     use crate::analysis::interaction::Interactions;
-    use crate::analysis::screening::sparse::SparseRows;
     use shared::random;
     use shared::sae::poly::PolySaeConfig;
     use shared::weights::param;

@@ -11,7 +11,7 @@ use shared::report::Combination;
 use shared::sae::{Autoencoder, FinishedCsae};
 use shared::weights::to_vec;
 
-use super::alternation::{Question, Strength, interactions, length};
+use super::alternation::{Question, interactions, length};
 use super::evaluation::ActiveRows;
 use super::features::{Firing, RowText, examples, on_characters, strongest};
 use super::interaction::Bits;
@@ -162,11 +162,7 @@ impl Meetings {
     fn in_context(&self, model: &FinishedCsae, set: &[usize]) -> f64 {
         let rows = self.together(set);
         let step = rows.len().div_ceil(ROWS_IN_CONTEXT).max(1);
-        let question = |(row, _): &Firing| {
-            let all: Vec<Strength> = self.codes.entries_of(*row).collect();
-            let (parts, rest) = all.into_iter().partition(|(feature, _)| set.contains(feature));
-            Question { parts, rest }
-        };
+        let question = |(row, _): &Firing| Question::on_row(&self.codes, *row, set);
         let questions: Vec<Question> = rows.iter().step_by(step).map(question).collect();
         let effects = interactions(model, &questions);
         let mut mean = vec![0.0; effects.first().map_or(0, Vec::len)];

@@ -11,7 +11,7 @@ use shared::CharLm;
 use shared::sae::FinishedCsae;
 use shared::weights::to_vec;
 
-use super::alternation::{Question, Strength, length, outputs, sign, subsets};
+use super::alternation::{Question, length, outputs, sign, subsets};
 use super::evaluation::{HeldOut, Moved};
 use super::screening::sparse::SparseRows;
 
@@ -56,7 +56,8 @@ impl Surgery<'_> {
     pub fn measure(&self, set: &[usize], rows: &[usize]) -> InModel {
         let step = rows.len().div_ceil(ROWS).max(1);
         let rows: Vec<usize> = rows.iter().copied().step_by(step).collect();
-        let questions: Vec<Question> = rows.iter().map(|row| self.question(*row, set)).collect();
+        let questions: Vec<Question> =
+            rows.iter().map(|row| Question::on_row(self.codes, *row, set)).collect();
         let mut moved = vec![];
         for (row, outputs) in rows.iter().zip(outputs(self.model, &questions)) {
             let all = outputs.last().cloned().unwrap_or_default();
@@ -68,12 +69,6 @@ impl Surgery<'_> {
         let logits = self.held_out.logits(self.lm, &moved);
         let vocab_size = logits.len() / moved.len().max(1);
         summed(&logits, set.len(), vocab_size)
-    }
-
-    fn question(&self, row: usize, set: &[usize]) -> Question {
-        let all: Vec<Strength> = self.codes.entries_of(row).collect();
-        let (parts, rest) = all.into_iter().partition(|(feature, _)| set.contains(feature));
-        Question { parts, rest }
     }
 }
 
