@@ -1,4 +1,10 @@
-//! Correlations of ranks.
+//! Quantiles, and correlations of ranks.
+
+/// The value at this share of the way through `sorted`, the nearest that there is.
+pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    sorted.get((share * last as f64).round() as usize).copied()
+}
 
 /// Spearman's correlation of `one` and `other` with what the `given` columns say of either taken out:
 /// all become ranks, the ranks of the given are regressed out, and what is left is correlated. `None`

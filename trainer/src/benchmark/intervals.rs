@@ -3,6 +3,8 @@
 use rand::RngExt;
 use shared::random::stream;
 
+use crate::analysis::rank::quantile;
+
 /// How often worlds are drawn anew.
 const RESAMPLES: usize = 10_000;
 
@@ -43,8 +45,7 @@ pub fn paired_bootstrap(differences: &[f64]) -> Option<[f64; 2]> {
         })
         .collect();
     means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
-    Some([at(0.025), at(0.975)])
+    Some([quantile(&means, 0.025)?, quantile(&means, 0.975)?])
 }
 
 #[cfg(test)]

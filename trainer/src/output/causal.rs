@@ -7,6 +7,7 @@ use shared::vocab::Vocab;
 
 use crate::analysis::causal::{Causal, PairTest};
 use crate::analysis::in_model::InModel;
+use crate::analysis::rank::quantile;
 use crate::results::{Export, Results};
 
 /// The kinds of tests, in the order of columns and bars.
@@ -34,7 +35,7 @@ pub fn notes(results: &Results) -> Option<String> {
     let medians: Vec<String> = KINDS
         .iter()
         .zip(shares(causal))
-        .map(|(kind, shares)| format!("{kind} {:.3}", quantile(&shares, 0.5)))
+        .map(|(kind, shares)| format!("{kind} {:.3}", median(&shares)))
         .collect();
     let spearman =
         causal.spearman.map_or("not known, too few pairs".into(), |it| format!("{it:.3}"));
@@ -64,9 +65,18 @@ fn kinds(pair: &PairTest) -> [Option<&InModel>; 5] {
     ]
 }
 
+/// What each kind of test found, ascending.
 fn shares(causal: &Causal) -> [Vec<f64>; 5] {
     let of = |kind: usize| causal.pairs.iter().filter_map(move |pair| kinds(pair)[kind]);
-    [0, 1, 2, 3, 4].map(|kind| of(kind).map(InModel::share).collect())
+    [0, 1, 2, 3, 4].map(|kind| {
+        let mut shares: Vec<f64> = of(kind).map(InModel::share).collect();
+        shares.sort_by(f64::total_cmp);
+        shares
+    })
+}
+
+fn median(shares: &[f64]) -> f64 {
+    quantile(shares, 0.5).unwrap_or(f64::NAN)
 }
 
 fn csv(causal: &Causal) -> String {
@@ -101,10 +111,8 @@ fn csv(causal: &Causal) -> String {
 
 fn comparison(causal: &Causal) -> Chart {
     let shares = shares(causal);
-    let range = |shares: &Vec<f64>| {
-        (!shares.is_empty()).then(|| (quantile(shares, 0.25), quantile(shares, 0.75)))
-    };
-    let medians = shares.iter().enumerate().map(|(at, all)| (at as f64, quantile(all, 0.5)));
+    let range = |shares: &Vec<f64>| quantile(shares, 0.25).zip(quantile(shares, 0.75));
+    let medians = shares.iter().enumerate().map(|(at, all)| (at as f64, median(all)));
     Chart {
         title: "Do the parts interact in the language model?".into(),
         subtitle: Some(format!(
@@ -154,11 +162,4 @@ fn two_by_two(pair: &PairTest, vocab: &Vocab) -> Option<Chart> {
             line(format!("with {second}"), [other[most], both[most]]),
         ],
     })
-}
-
-fn quantile(values: &[f64], share: f64) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1) as f64;
-    values.get((share * last).round() as usize).copied().unwrap_or(f64::NAN)
 }

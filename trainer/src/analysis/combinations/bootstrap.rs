@@ -4,6 +4,7 @@
 use rand::RngExt;
 use shared::random;
 
+use crate::analysis::rank::quantile;
 use crate::analysis::screening::sparse::Column;
 
 /// Into how many stretches the text is cut.
@@ -39,9 +40,7 @@ pub(super) fn mean_strengths(columns: &[Column], rows: usize) -> impl Iterator<I
 /// Between which values the middle 95 % lie, if there are any.
 pub(super) fn interval(values: &mut [f64]) -> Option<[f64; 2]> {
     values.sort_by(f64::total_cmp);
-    let last = values.len().checked_sub(1)?;
-    let at = |share: f64| values[(share * last as f64).round() as usize];
-    Some([at(0.025), at(0.975)])
+    Some([quantile(values, 0.025)?, quantile(values, 0.975)?])
 }
 
 #[cfg(test)]
