@@ -11,6 +11,7 @@ use super::combinations::{Meetings, SUPPORT};
 use super::evaluation::{ActiveRows, HeldOut};
 use super::in_model::{InModel, Surgery, silent, with_random_directions};
 use super::rank::partial_spearman;
+use super::vectors::cosine;
 
 /// How many pairs are tested.
 const PAIRS: usize = 32;
@@ -96,7 +97,7 @@ impl Test<'_> {
                     interaction: pair.interaction,
                     support: pair.support,
                     pmi: pair.pmi,
-                    cosine: cosine(&directions, d_model, &parts),
+                    cosine: cosine_of(&directions, d_model, &parts),
                     strength: meetings.strength(&parts),
                     with_unit: measure(self.lm, self.model, &parts),
                     alone: measure(self.lm, &alone, &parts),
@@ -125,11 +126,10 @@ fn spearman(pairs: &[PairTest]) -> Option<f64> {
     partial_spearman(&of(|pair| pair.interaction), &of(|pair| pair.alone.share()), &given)
 }
 
-fn cosine(directions: &[f32], d_model: usize, parts: &[usize]) -> f64 {
+fn cosine_of(directions: &[f32], d_model: usize, parts: &[usize]) -> f64 {
     let direction = |part: usize| &directions[part * d_model..][..d_model];
     let [one, other] = parts else { return f64::NAN };
-    let pairs = direction(*one).iter().zip(direction(*other));
-    pairs.map(|(a, b)| f64::from(a * b)).sum()
+    cosine(direction(*one), direction(*other))
 }
 
 /// Pairs that are no combination, by how frequent and strong they are.

@@ -13,6 +13,11 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+/// The cosine of two directions of length 1, its products summed in order.
+pub fn cosine(one: &[f32], other: &[f32]) -> f64 {
+    one.iter().zip(other).map(|(a, b)| f64::from(a * b)).sum()
+}
+
 /// `to += times * what`.
 pub fn add(to: &mut [f32], times: f32, what: &[f32]) {
     to.iter_mut().zip(what).for_each(|(to, what)| *to += times * what);

@@ -6,6 +6,7 @@ use super::score::Proposal;
 use super::world::World;
 use crate::analysis::screening::FoundCombination;
 use crate::analysis::screening::sparse::SparseRows;
+use crate::analysis::vectors::cosine;
 
 /// The smallest cosine between a learned direction and the true one that it stands for.
 pub const LEAST_COSINE: f32 = 0.7;
@@ -74,13 +75,11 @@ impl Mapping {
     /// over the true features: 0 for one without a match.
     pub fn mcc(&self, directions: &[f32], world: &World) -> f64 {
         let d_model = world.config.d_model;
-        let cosine = |(learned, truth): (usize, &Option<usize>)| -> f64 {
-            let Some(truth) = truth else { return 0.0 };
-            let learned = &directions[learned * d_model..][..d_model];
-            let pairs = learned.iter().zip(world.direction(*truth));
-            pairs.map(|(one, other)| f64::from(one * other)).sum()
+        let learned = |feature: usize| &directions[feature * d_model..][..d_model];
+        let near = |(feature, truth): (usize, &Option<usize>)| {
+            truth.map_or(0.0, |truth| cosine(learned(feature), world.direction(truth)))
         };
-        let sum: f64 = self.truth.iter().enumerate().map(cosine).sum();
+        let sum: f64 = self.truth.iter().enumerate().map(near).sum();
         sum / world.config.n_features as f64
     }
 
