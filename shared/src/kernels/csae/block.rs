@@ -80,14 +80,6 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Codes these rows.
-    pub(super) fn read(&mut self, context: &Context, rows: &[f32]) {
-        self.encode(context, rows);
-        for row in 0..self.rows {
-            self.code(context, row);
-        }
-    }
-
     /// Codes these rows and finds the slopes of the loss, whose slope along a residual is `scale`
     /// times the residual.
     pub(super) fn learn(
@@ -238,13 +230,6 @@ impl Block {
     /// A row less the decoder's bias.
     pub(super) fn centred(&self, row: usize) -> &[f32] {
         &self.centred[row * self.d_model..][..self.d_model]
-    }
-
-    /// The active features of a row and their strengths.
-    pub(super) fn code_of(&self, row: usize) -> impl Iterator<Item = (u32, f32)> {
-        let active = &self.active[row * (self.width + 1)..][..self.counts[row]];
-        let values = &self.values[(row * (self.steps + 1) + self.steps) * self.width..];
-        active.iter().copied().zip(values.iter().copied())
     }
 
     /// Where a feature is active: every row of the block on which it is.

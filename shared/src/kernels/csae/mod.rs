@@ -1,5 +1,5 @@
 //! The training step of a [`Csae`](crate::Csae) without attention, forward and back in one pass
-//! over the rows, and reading rows with a finished model.
+//! over the rows.
 //!
 //! What the tensor form does to all features this does to the active ones. Rows are taken in blocks
 //! of fixed size, one task each; then every feature gathers its gradient from the rows on which it
@@ -11,7 +11,6 @@ mod crosstalk;
 mod gradients;
 mod lanes;
 mod product;
-mod read;
 mod refit;
 mod revive;
 mod select;
@@ -21,7 +20,6 @@ mod tests;
 mod units;
 
 pub use adam::{AdamRates, Directions, adam, adam_of_directions};
-pub use read::{Reading, RowLists, read};
 pub use step::{Step, Task};
 
 use crate::weights::{param, to_vec};

@@ -38,6 +38,17 @@ impl Case {
         Self { model, parts, rows, limits: config.limits(), dead }
     }
 
+    fn lesson(&self) -> Lesson<'_> {
+        Lesson {
+            rows: self.rows.clone(),
+            limits: self.limits,
+            dead: None,
+            auxk_weight: 0.0,
+            rate: 1e-3,
+            parts: &self.parts,
+        }
+    }
+
     /// By autodiff: the loss terms, and the gradients by name.
     fn by_tensors(&self) -> (f32, Option<f32>, Weights) {
         let output = self.model.forward(self.rows.clone(), self.limits);
@@ -184,53 +195,15 @@ fn the_kernel_agrees_with_autodiff() {
 }
 
 #[test]
-fn reading_by_the_kernel_is_the_forward_pass() {
-    for seed in 0..40 {
-        let case = Case::new(seed);
-        let model = case.model.valid();
-        let output = model.forward(case.rows.clone(), case.limits);
-
-        let reading = kernel::read(&model, case.limits, &to_vec(case.rows.clone()));
-
-        let dense = |lists: &kernel::RowLists, width: usize| {
-            let mut dense = vec![];
-            for list in lists.iter() {
-                let row = dense.len();
-                dense.resize(row + width, 0.0);
-                list.iter().for_each(|(number, value)| dense[row + *number as usize] = *value);
-            }
-            dense
-        };
-        let [n_features, _] = model.decoder.val().dims();
-        let codes = to_vec(output.active.into_dense(n_features));
-        assert_close(seed, "codes", &dense(&reading.codes, n_features), &codes);
-        assert_close(seed, "rows", &reading.reconstruction, &to_vec(output.reconstruction));
-        if let Some(units) = output.units {
-            let [_, n_units] = units.strengths.dims();
-            let spoken = dense(&reading.spoken, n_units);
-            assert_close(seed, "units", &spoken, &to_vec(units.strengths));
-        }
-    }
-}
-
-#[test]
 fn a_training_by_the_kernel_is_the_training_by_tensors() {
     for seed in [1, 2, 7] {
         let case = Case::new(seed);
         let mut by_tensors = ByTensors::new(case.model.clone());
         let mut by_kernel = ByKernel::new(case.model.clone());
-        let lesson = || Lesson {
-            rows: case.rows.clone(),
-            limits: case.limits,
-            dead: None,
-            auxk_weight: 0.0,
-            rate: 1e-3,
-            parts: &case.parts,
-        };
 
         for _ in 0..5 {
-            let (terms, fired) = by_tensors.learn(lesson());
-            let (same_terms, same_fired) = by_kernel.learn(lesson());
+            let (terms, fired) = by_tensors.learn(case.lesson());
+            let (same_terms, same_fired) = by_kernel.learn(case.lesson());
 
             let mse = |terms: &LossTerms| terms.mse.clone().into_scalar::<f32>();
             assert_close(seed, "mse", &[mse(&same_terms)], &[mse(&terms)]);
@@ -251,24 +224,16 @@ fn a_training_by_the_kernel_is_the_training_by_tensors() {
 #[test]
 fn a_learner_read_back_goes_on_bit_by_bit() {
     let case = Case::new(5);
-    let lesson = || Lesson {
-        rows: case.rows.clone(),
-        limits: case.limits,
-        dead: None,
-        auxk_weight: 0.0,
-        rate: 1e-3,
-        parts: &case.parts,
-    };
     let device = Device::flex();
     let mut straight = Learner::new(case.model.clone(), &device);
-    straight.learn(lesson());
+    straight.learn(case.lesson());
     let mut stored = Weights::new();
     straight.save(&mut stored);
 
     let mut resumed = Learner::new(Case::new(5).model, &device);
     resumed.load(&stored, 1, &device).unwrap();
-    straight.learn(lesson());
-    resumed.learn(lesson());
+    straight.learn(case.lesson());
+    resumed.learn(case.lesson());
 
     let saved = |learner: &Learner| {
         let mut weights = Weights::new();
