@@ -11,7 +11,8 @@ use anyhow::Result;
 use burn::prelude::*;
 use shared::weights::Weights;
 use shared::{AttentionConfig, CharLmConfig, CsaeConfig, random};
-use trainer::data::{Corpus, Rows, arithmetic};
+use trainer::data::languages::{Language, Split};
+use trainer::data::{Corpus, Rows};
 use trainer::device;
 use trainer::plan::{Profile, ProfileName, Schedule};
 use trainer::settings::DeviceChoice;
@@ -73,7 +74,7 @@ fn assert_close(one: &Snapshot, other: &Snapshot) {
 #[test]
 fn a_step_of_the_language_model_agrees() {
     let Some(software) = software() else { return };
-    let text = arithmetic::text(400, 1);
+    let text = Language::Arithmetic.generate(1, Split::Train, 400).text;
     let corpus = Corpus::from_text("arithmetic", &text, "generated", 100).unwrap();
     let mut training = Profile::named(ProfileName::Smoke).lm_training;
     training.iterations = 1;

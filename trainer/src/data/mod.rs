@@ -1,6 +1,5 @@
 //! Text in, token ids out: files, generated languages, batches. Must not know models.
 
-pub mod arithmetic;
 mod batch;
 mod choice;
 mod corpus;

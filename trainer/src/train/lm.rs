@@ -195,10 +195,11 @@ pub fn ids<const D: usize>(ids: &[u32], shape: [usize; D], device: &Device) -> T
 mod tests {
     use super::super::Unwatched;
     use super::*;
+    use crate::data::languages::{Language, Split};
     use crate::plan::{Profile, ProfileName};
 
     fn corpus() -> Corpus {
-        let text = crate::data::arithmetic::text(200, 1);
+        let text = Language::Arithmetic.generate(1, Split::Train, 200).text;
         Corpus::from_text("arithmetic", &text, "generated", 100).unwrap()
     }
 
