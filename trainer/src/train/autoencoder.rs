@@ -17,7 +17,7 @@ use crate::plan::{AutoencoderTraining, Schedule};
 /// After how many steps the loss terms are kept and dead features are looked for.
 pub(super) const BETWEEN_METRICS: u64 = 50;
 /// A feature is dead after so many silent rows, if half of the training's rows are not fewer.
-pub(super) const DEAD_AFTER: u64 = 10_000_000;
+const DEAD_AFTER: u64 = 10_000_000;
 
 /// What to train, and on what.
 #[derive(Clone, Debug)]
@@ -68,14 +68,8 @@ impl LossTerms {
         let residual = rows - output.reconstruction.clone();
         let mse = residual.clone().square().mean();
         let auxk = dead.map(|dead| {
-            let left = residual.without_autodiff();
-            let [_, d_model] = left.dims();
-            let [n_features, _] = model.decoder.val().dims();
             let features = output.features.clone() * dead.unsqueeze();
-            let revived = TopK::select(features, (d_model / 2).min(n_features));
-            let explained = revived.into_dense(n_features).matmul(model.decoder.val());
-            let variance = (left.clone() - left.clone().mean_dim(0)).square().mean();
-            (left - explained).square().mean() / (variance + 1e-8) * auxk_weight
+            auxk(residual, features, model.decoder.val()) * auxk_weight
         });
         Self { mse, auxk }
     }
@@ -97,6 +91,18 @@ impl LossTerms {
             ("auxk".into(), self.auxk.as_ref().map_or(0.0, number)),
         ]
     }
+}
+
+/// What the `features` of dead features, `[batch, n_features]`, leave of `residual`, which no gradient
+/// changes, as a share of its variance, when the strongest of them speak by `decoder`.
+pub(super) fn auxk(residual: Tensor<2>, features: Tensor<2>, decoder: Tensor<2>) -> Tensor<1> {
+    let left = residual.without_autodiff();
+    let [_, d_model] = left.dims();
+    let [n_features, _] = decoder.dims();
+    let revived = TopK::select(features, (d_model / 2).clamp(1, n_features));
+    let explained = revived.into_dense(n_features).matmul(decoder);
+    let variance = (left.clone() - left.clone().mean_dim(0)).square().mean();
+    (left - explained).square().mean() / (variance + 1e-8)
 }
 
 /// Trains an autoencoder, from `resume` on if there is one.
@@ -184,7 +190,8 @@ impl State {
     fn learn(&mut self, task: &AutoencoderTask, rows: Tensor<2>, limits: Limits) -> LossTerms {
         let [batch, _] = rows.dims();
         let share = schedule::trapezoid(self.step, task.training.steps, task.training.warmup);
-        let dead = self.any_dead.then(|| self.silent.clone().greater_scalar(dead_after(task)));
+        let dead =
+            self.any_dead.then(|| self.silent.clone().greater_scalar(dead_after(task.training)));
         let lesson = Lesson {
             rows,
             limits,
@@ -194,8 +201,7 @@ impl State {
             parts: &self.parts,
         };
         let (terms, fired) = self.learner.learn(lesson);
-        let longer = self.silent.clone() + batch as f32;
-        self.silent = longer.mask_fill(fired.greater_scalar(0.0), 0.0);
+        self.silent = still_silent(self.silent.clone(), batch, fired);
         self.step += 1;
         terms
     }
@@ -227,7 +233,7 @@ impl State {
     }
 
     fn measure(&mut self, task: &AutoencoderTask, terms: &LossTerms, limits: Limits) -> Result<()> {
-        let after = dead_after(task);
+        let after = dead_after(task.training);
         let dead = to_vec(self.silent.clone()).iter().filter(|rows| **rows > after).count();
         self.any_dead = dead > 0;
         let mut values = terms.named();
@@ -253,9 +259,15 @@ impl State {
 }
 
 /// After how many silent rows a feature of this training is dead.
-fn dead_after(task: &AutoencoderTask) -> f32 {
-    let rows = task.training.steps * task.training.batch_size as u64;
+pub(super) fn dead_after(training: &AutoencoderTraining) -> f32 {
+    let rows = training.steps * training.batch_size as u64;
     DEAD_AFTER.min(rows / 2) as f32
+}
+
+/// For how many rows each feature has been `silent` after `batch` more; `fired` is above 0 for those
+/// that are not: `[n_features]`.
+pub(super) fn still_silent(silent: Tensor<1>, batch: usize, fired: Tensor<1>) -> Tensor<1> {
+    (silent + batch as f32).mask_fill(fired.greater_scalar(0.0), 0.0)
 }
 
 fn parts_of(model: &Csae) -> Vec<Vec<usize>> {

@@ -5,13 +5,12 @@
 
 use anyhow::Result;
 use burn::prelude::*;
-use shared::TopK;
 use shared::report::Metric;
 use shared::sae::{SaeOutput, Teachable};
 use shared::weights::to_vec;
 
 use super::adam::{Adam, AdamConfig};
-use super::autoencoder::{BETWEEN_METRICS, DEAD_AFTER};
+use super::autoencoder::{BETWEEN_METRICS, auxk, dead_after, still_silent};
 use super::learner::across;
 use super::rows::RowSource;
 use super::{Observer, check_finite, schedule};
@@ -63,14 +62,7 @@ impl Terms {
             .fold(whole, |sum, prefix| sum + (rows.clone() - prefix.clone()).square().mean())
             / count;
         let auxk = revival.map(|(dead, decoder)| {
-            let left = residual.without_autodiff();
-            let [_, d_model] = left.dims();
-            let [n_features, _] = decoder.dims();
-            let count = (d_model / 2).clamp(1, n_features);
-            let revived = TopK::select(output.features.clone() * dead.unsqueeze(), count);
-            let explained = revived.into_dense(n_features).matmul(decoder);
-            let variance = (left.clone() - left.clone().mean_dim(0)).square().mean();
-            (left - explained).square().mean() / (variance + 1e-8) * auxk_weight
+            auxk(residual, output.features.clone() * dead.unsqueeze(), decoder) * auxk_weight
         });
         Self { error, penalty: output.penalty.clone(), auxk }
     }
@@ -146,9 +138,11 @@ impl<M: Teachable> State<M> {
         let training = task.training;
         let output = self.model.forward_training(batch.clone());
         let code = output.code.clone().without_autodiff();
-        let silent = count_silent(self.silent.take(), &code);
-        let rows = training.steps * training.batch_size as u64;
-        let dead = silent.clone().greater_scalar(DEAD_AFTER.min(rows / 2) as f32).float();
+        let [batch_size, n_features] = code.dims();
+        let before = self.silent.take();
+        let before = before.unwrap_or_else(|| Tensor::zeros([n_features], &code.device()));
+        let silent = still_silent(before, batch_size, strongest(&code));
+        let dead = silent.clone().greater_scalar(dead_after(training)).float();
         self.silent = Some(silent);
         let decoder = self.any_dead.then(|| self.model.auxiliary_decoder()).flatten();
         let revival = decoder.map(|decoder| (dead.clone(), decoder));
@@ -176,12 +170,9 @@ impl Step {
     }
 }
 
-/// For how many rows each feature has been silent after these: `[n_features]`.
-fn count_silent(before: Option<Tensor<1>>, code: &Tensor<2>) -> Tensor<1> {
-    let [batch, n_features] = code.dims();
-    let before = before.unwrap_or_else(|| Tensor::zeros([n_features], &code.device()));
-    let fired = code.clone().max_dim(0).squeeze_dim::<1>(0).greater_scalar(0.0);
-    (before + batch as f32).mask_fill(fired, 0.0)
+/// How strongly each feature fires at most: `[n_features]`.
+fn strongest(code: &Tensor<2>) -> Tensor<1> {
+    code.clone().max_dim(0).squeeze_dim(0)
 }
 
 #[cfg(test)]
@@ -256,8 +247,10 @@ mod tests {
         let device = Device::flex();
         let code = |values: [[f32; 2]; 3]| Tensor::<2>::from_data(values, &device);
 
-        let once = count_silent(None, &code([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]));
-        let twice = count_silent(Some(once), &code([[0.0, 0.0]; 3]));
+        let silent = Tensor::zeros([2], &device);
+        let once = strongest(&code([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]));
+        let silent = still_silent(silent, 3, once);
+        let twice = still_silent(silent, 3, strongest(&code([[0.0, 0.0]; 3])));
 
         assert_eq!(to_vec(twice), [6.0, 3.0]);
     }
