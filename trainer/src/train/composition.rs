@@ -38,22 +38,7 @@ pub fn recompose(
     training: &CompositionTraining,
 ) -> Result<Csae> {
     let Some(units) = model.units.clone() else { return Ok(model) };
-    let screening = look(&model, rows, limits, training)?;
-    model.units = Some(with_parts(units, &screening));
-    Ok(model)
-}
-
-/// Looks for combinations in what the features of `model` leave over of `rows`.
-///
-/// # Errors
-/// The model has become something that is not finite.
-pub fn look(
-    model: &Csae,
-    rows: Tensor<2>,
-    limits: Limits,
-    training: &CompositionTraining,
-) -> Result<Screening> {
-    let code = exact_code(model, rows, limits, training);
+    let code = exact_code(&model, rows, limits, training);
     let [_, d_model] = model.decoder.val().dims();
     let evidence = Evidence {
         codes: &code.rows,
@@ -62,7 +47,9 @@ pub fn look(
         d_model,
     };
     let config = ScreeningConfig { largest: limits.combination_size, ..ScreeningConfig::default() };
-    Ok(screen(&evidence, &config)?)
+    let screening = screen(&evidence, &config)?;
+    model.units = Some(with_parts(units, &screening));
+    Ok(model)
 }
 
 /// The exact codes of rows, begun with the features that the encoder chooses with some room to spare.
