@@ -101,9 +101,14 @@ pub fn learn(task: &LearnedTask) -> Result<Learned> {
     let (trained, tried) = best(task, &mut source, &few)?;
 
     let started = Instant::now();
-    let name = "screening after training";
-    let sample = task.screened.then(|| source.named(name, training.composition.rows));
-    let screened = sample.map(|sample| screened(task, &trained, sample)).transpose()?;
+    let screened = match task.screened {
+        true => {
+            let rows = task.world.rows("screening after training", training.composition.rows);
+            let (found, left) = screened(task, &trained, source.centred(&rows.activations))?;
+            Some((found, (rows, left)))
+        }
+        false => None,
+    };
     let seconds = trained.seconds + started.elapsed().as_secs_f64();
     let threshold_codes = read_codes(&*trained.model, rows.clone());
     let test = task.world.rows("test rows", TEST_ROWS);
@@ -119,12 +124,11 @@ pub fn learn(task: &LearnedTask) -> Result<Learned> {
     let recalls = recalls(&mapping, n_features, &threshold_codes, &threshold);
     let features =
         FeatureScores::new(task.world, &directions, &mapping, &threshold_codes, &threshold);
-    let (screened, left) = screened.unzip();
-    let rows_screened = || task.world.rows(name, training.composition.rows);
+    let (screened, screened_rest) = screened.unzip();
     Ok(Learned {
         features,
         detectability: detectability(task.world, &search, |feature| recalls[feature]),
-        screened_rest: left.map(|left| (rows_screened(), left)),
+        screened_rest,
         combinations: trained.csae.as_ref().map_or(vec![], |csae| combinations(csae, rows)),
         screened: screened.unwrap_or_default(),
         mcc: mapping.mcc(&directions, task.world),
