@@ -27,6 +27,8 @@ pub mod report;
 pub mod sae;
 pub mod site;
 #[cfg(feature = "models")]
+pub mod span;
+#[cfg(feature = "models")]
 pub mod topk;
 pub mod vocab;
 #[cfg(feature = "models")]

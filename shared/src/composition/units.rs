@@ -10,6 +10,7 @@ use burn::module::Param;
 use burn::prelude::*;
 
 use crate::TopK;
+use crate::span::Span;
 use crate::weights::{param, to_vec};
 
 /// The largest number of parts.
@@ -120,32 +121,12 @@ impl Units {
     }
 }
 
-/// Takes out of `effect` what lies in the span of `directions`, by Gram and Schmidt.
+/// Takes out of `effect` what lies in the span of `directions`.
 pub fn remove_span(effect: &mut [f32], directions: &[&[f32]]) {
-    let mut basis: Vec<Vec<f64>> = vec![];
-    for direction in directions {
-        let mut rest: Vec<f64> = direction.iter().map(|value| f64::from(*value)).collect();
-        let before = dot(&rest, &rest);
-        basis.iter().for_each(|axis| remove(&mut rest, axis));
-        let length = dot(&rest, &rest);
-        // A direction that the others span already has nothing of its own to remove.
-        if length > 1e-10 * before {
-            let length = length.sqrt();
-            basis.push(rest.iter().map(|value| value / length).collect());
-        }
-    }
-    let mut rest: Vec<f64> = effect.iter().map(|value| f64::from(*value)).collect();
-    basis.iter().for_each(|axis| remove(&mut rest, axis));
+    let exact = |vector: &[f32]| vector.iter().map(|value| f64::from(*value)).collect();
+    let mut rest: Vec<f64> = exact(effect);
+    Span::of(directions.iter().map(|direction| exact(direction)), 1e-10).remove_from(&mut rest);
     effect.iter_mut().zip(rest).for_each(|(value, rest)| *value = rest as f32);
-}
-
-fn dot(one: &[f64], other: &[f64]) -> f64 {
-    one.iter().zip(other).map(|(one, other)| one * other).sum()
-}
-
-fn remove(vector: &mut [f64], axis: &[f64]) {
-    let along = dot(vector, axis);
-    vector.iter_mut().zip(axis).for_each(|(value, axis)| *value -= along * axis);
 }
 
 #[cfg(test)]

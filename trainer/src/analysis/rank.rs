@@ -1,9 +1,17 @@
 //! Quantiles, and correlations of ranks.
 
+use shared::span::{Span, dot};
+
 /// The value at this share of the way through `sorted`, the nearest that there is.
 pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     sorted.get((share * last as f64).round() as usize).copied()
+}
+
+/// Between which of the `values` the middle 95 % lie, if there are any.
+pub fn middle(mut values: Vec<f64>) -> Option<[f64; 2]> {
+    values.sort_by(f64::total_cmp);
+    Some([quantile(&values, 0.025)?, quantile(&values, 0.975)?])
 }
 
 /// Spearman's correlation of `one` and `other` with what the `given` columns say of either taken out:
@@ -14,21 +22,9 @@ pub fn partial_spearman(one: &[f64], other: &[f64], given: &[Vec<f64>]) -> Optio
         return None;
     }
     let (mut one, mut other) = (centred_ranks(one), centred_ranks(other));
-    let mut basis: Vec<Vec<f64>> = vec![];
-    for column in given {
-        let mut axis = centred_ranks(column);
-        let before = dot(&axis, &axis);
-        basis.iter().for_each(|other| clear(&mut axis, other));
-        let length = dot(&axis, &axis);
-        if length > 1e-9 * before {
-            axis.iter_mut().for_each(|value| *value /= length.sqrt());
-            basis.push(axis);
-        }
-    }
-    for axis in &basis {
-        clear(&mut one, axis);
-        clear(&mut other, axis);
-    }
+    let span = Span::of(given.iter().map(|column| centred_ranks(column)), 1e-9);
+    span.remove_from(&mut one);
+    span.remove_from(&mut other);
     let lengths = (dot(&one, &one) * dot(&other, &other)).sqrt();
     (lengths > 1e-9).then(|| dot(&one, &other) / lengths)
 }
@@ -45,15 +41,6 @@ fn centred_ranks(values: &[f64]) -> Vec<f64> {
         same.iter().for_each(|place| ranks[*place] = rank - middle);
     }
     ranks
-}
-
-fn dot(one: &[f64], other: &[f64]) -> f64 {
-    one.iter().zip(other).map(|(a, b)| a * b).sum()
-}
-
-fn clear(vector: &mut [f64], axis: &[f64]) {
-    let along = dot(vector, axis);
-    vector.iter_mut().zip(axis).for_each(|(value, axis)| *value -= along * axis);
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use rand::seq::index;
 use serde::Serialize;
 use shared::random;
 
+use super::rank::middle;
+
 /// How many shuffled sets of combinations there are.
 const SHUFFLES: usize = 200;
 
@@ -48,8 +50,8 @@ pub fn of(combinations: &[Vec<usize>], live: &[usize], n_features: usize) -> Opt
         most: uses.iter().copied().max().unwrap_or(0),
         entropy: entropy(&uses),
         gini: gini(&uses, live),
-        entropy_by_chance: middle(entropies),
-        gini_by_chance: middle(ginis),
+        entropy_by_chance: middle(entropies)?,
+        gini_by_chance: middle(ginis)?,
         uses,
     })
 }
@@ -77,12 +79,6 @@ fn gini(uses: &[usize], live: &[usize]) -> f64 {
         .map(|(place, uses)| (2.0 * (place + 1) as f64 - count - 1.0) * *uses as f64)
         .sum();
     weighed / (count * total).max(1.0)
-}
-
-fn middle(mut values: Vec<f64>) -> [f64; 2] {
-    values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1) as f64;
-    [0.025, 0.975].map(|share| values[(share * last).round() as usize])
 }
 
 #[cfg(test)]

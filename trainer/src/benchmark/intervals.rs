@@ -3,7 +3,7 @@
 use rand::RngExt;
 use shared::random::stream;
 
-use crate::analysis::rank::quantile;
+use crate::analysis::rank::middle;
 
 /// How often worlds are drawn anew.
 const RESAMPLES: usize = 10_000;
@@ -38,14 +38,13 @@ pub fn paired_bootstrap(differences: &[f64]) -> Option<[f64; 2]> {
         return None;
     }
     let mut random = stream(0, "paired bootstrap");
-    let mut means: Vec<f64> = (0..RESAMPLES)
+    let means: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             let draw = (0..count).map(|_| differences[random.random_range(0..count)]);
             draw.sum::<f64>() / count as f64
         })
         .collect();
-    means.sort_by(f64::total_cmp);
-    Some([quantile(&means, 0.025)?, quantile(&means, 0.975)?])
+    middle(means)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 use rand::RngExt;
 use shared::random;
 
-use crate::analysis::rank::quantile;
 use crate::analysis::screening::sparse::Column;
 
 /// Into how many stretches the text is cut.
@@ -37,15 +36,10 @@ pub(super) fn mean_strengths(columns: &[Column], rows: usize) -> impl Iterator<I
     })
 }
 
-/// Between which values the middle 95 % lie, if there are any.
-pub(super) fn interval(values: &mut [f64]) -> Option<[f64; 2]> {
-    values.sort_by(f64::total_cmp);
-    Some([quantile(values, 0.025)?, quantile(values, 0.975)?])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::rank::middle;
 
     #[test]
     fn resampled_means_scatter_as_the_mean_does() {
@@ -55,12 +49,12 @@ mod tests {
         let columns = [(0..1_280).map(strength).collect::<Column>(), vec![]];
 
         let means: Vec<Vec<f32>> = mean_strengths(&columns, 1_280).collect();
-        let mut of_first: Vec<f64> = means.iter().map(|all| f64::from(all[0])).collect();
+        let of_first: Vec<f64> = means.iter().map(|all| f64::from(all[0])).collect();
 
-        let [low, high] = interval(&mut of_first).unwrap();
+        let [low, high] = middle(of_first).unwrap();
         let expected = 4.0 * 0.98 / 1_280.0_f64.sqrt();
         assert!((high - low) / expected > 0.8 && (high - low) / expected < 1.2, "{low} {high}");
         assert!(means.iter().all(|all| all[1] == 0.0));
-        assert_eq!(interval(&mut []), None);
+        assert_eq!(middle(vec![]), None);
     }
 }
