@@ -15,7 +15,8 @@ use super::alternation::{Question, interactions, length};
 use super::evaluation::ActiveRows;
 use super::features::{Firing, RowText, examples, on_characters, strongest};
 use super::interaction::Bits;
-use super::screening::sparse::{Column, SparseRows};
+use super::rank::middle;
+use super::screening::sparse::{Column, SparseRows, mean_strength};
 
 /// Combinations with fewer joint rows are not told of.
 pub const SUPPORT: usize = 15;
@@ -63,7 +64,7 @@ pub fn statistics(read: &ReadText, sets: &[Vec<usize>]) -> Vec<Combination> {
         parts: set.iter().map(|part| (*part, strengths[*part])).collect(),
         rest: vec![],
     };
-    let typical: Vec<f32> = meetings.columns.iter().map(mean).collect();
+    let typical: Vec<f32> = meetings.columns.iter().map(mean_strength).collect();
     let alone: Vec<Question> = sets.iter().map(|set| at(set, &typical)).collect();
     let effects = interactions(read.model, &alone);
     let mut resampled = vec![vec![]; sets.len()];
@@ -80,7 +81,7 @@ pub fn statistics(read: &ReadText, sets: &[Vec<usize>]) -> Vec<Combination> {
         let told = Combination {
             interaction: length(&effects[place]),
             interaction_in_context: meetings.in_context(read.model, set),
-            ci95: bootstrap::interval(&mut resampled[place]),
+            ci95: middle(std::mem::take(&mut resampled[place])),
             raises,
             lowers,
             adds: told_in_features(&effects[place], &directions),
@@ -126,7 +127,7 @@ impl Meetings {
 
     /// The geometric mean of the mean strengths that the parts have where they fire.
     pub(super) fn strength(&self, set: &[usize]) -> f64 {
-        let logs = set.iter().map(|part| f64::from(mean(&self.columns[*part])).ln());
+        let logs = set.iter().map(|part| f64::from(mean_strength(&self.columns[*part])).ln());
         (logs.sum::<f64>() / set.len() as f64).exp()
     }
 
@@ -207,11 +208,6 @@ impl ReadText<'_> {
             ..told
         }
     }
-}
-
-fn mean(column: &Column) -> f32 {
-    let sum: f64 = column.iter().map(|(_, strength)| f64::from(*strength)).sum();
-    (sum / column.len().max(1) as f64) as f32
 }
 
 /// How much of an effect lies along each direction of length 1, the most first.

@@ -11,7 +11,8 @@ use shared::TopK;
 use shared::sae::Autoencoder;
 use shared::weights::to_vec;
 
-use super::screening::sparse::SparseRows;
+use super::alternation::{length, sign, subsets};
+use super::screening::sparse::{SparseRows, mean_strength};
 
 /// How many artificial codes the decoder is given at once.
 const CODES_AT_ONCE: usize = 4_096;
@@ -51,15 +52,11 @@ impl<'a> Interactions<'a> {
         let directions = model.directions();
         let [n_features, d_model] = directions.dims();
         let columns = codes.columns(n_features);
-        let typical = columns.iter().map(|column| {
-            let sum: f64 = column.iter().map(|(_, strength)| f64::from(*strength)).sum();
-            (sum / column.len().max(1) as f64) as f32
-        });
         Self {
             model,
             device: directions.device(),
             d_model,
-            typical: typical.collect(),
+            typical: columns.iter().map(mean_strength).collect(),
             firing: columns.iter().map(|column| Bits::of(column, codes.len())).collect(),
             support,
             outputs: BTreeMap::new(),
@@ -105,7 +102,7 @@ impl<'a> Interactions<'a> {
     pub fn measured(&mut self, sets: &[Vec<usize>]) -> Vec<Interaction> {
         let needed: BTreeSet<Vec<usize>> = sets
             .iter()
-            .flat_map(|set| subsets(set))
+            .flat_map(|set| subsets(set.len()).map(|kept| chosen(set, kept)))
             .filter(|set| !self.outputs.contains_key(set))
             .collect();
         let needed: Vec<Vec<usize>> = needed.into_iter().collect();
@@ -140,21 +137,18 @@ impl<'a> Interactions<'a> {
 
     fn size(&self, set: &[usize]) -> f64 {
         let mut sum = vec![0.0_f64; self.d_model];
-        for subset in subsets(set) {
-            let sign = if (set.len() - subset.len()).is_multiple_of(2) { 1.0 } else { -1.0 };
-            let output = &self.outputs[&subset];
+        for kept in subsets(set.len()) {
+            let (sign, output) = (sign(kept, set.len()), &self.outputs[&chosen(set, kept)]);
             sum.iter_mut().zip(output).for_each(|(sum, y)| *sum += sign * f64::from(*y));
         }
-        sum.iter().map(|value| value * value).sum::<f64>().sqrt()
+        length(&sum)
     }
 }
 
-/// All subsets, the empty one and the whole included.
-fn subsets(set: &[usize]) -> impl Iterator<Item = Vec<usize>> {
-    (0..1_u32 << set.len()).map(move |mask| {
-        let chosen = set.iter().enumerate().filter(|(place, _)| mask >> place & 1 == 1);
-        chosen.map(|(_, part)| *part).collect()
-    })
+/// The parts of `set` whose bit is in `kept`.
+fn chosen(set: &[usize], kept: u32) -> Vec<usize> {
+    let parts = set.iter().enumerate().filter(|(place, _)| kept >> place & 1 == 1);
+    parts.map(|(_, part)| *part).collect()
 }
 
 /// A set of rows.

@@ -110,6 +110,12 @@ impl SparseRows {
 /// One column: `(row, value)`, rows ascending.
 pub type Column = Vec<(u32, f32)>;
 
+/// The mean of a column where it has entries, 0 without any.
+pub fn mean_strength(column: &Column) -> f32 {
+    let sum: f64 = column.iter().map(|(_, strength)| f64::from(*strength)).sum();
+    (sum / column.len().max(1) as f64) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
