@@ -1,5 +1,7 @@
 //! Whether trainings from other seeds find the same combinations.
 
+use super::vectors::dot_in_order;
+
 /// A feature is the same as one of another training if their directions have at least this cosine.
 const SAME: f32 = 0.7;
 
@@ -34,7 +36,7 @@ pub fn matched(one: &[f32], other: &[f32], d_model: usize) -> Vec<Option<usize>>
     let mut close = vec![];
     for (from, left) in one.chunks_exact(d_model).enumerate() {
         for (to, right) in other.chunks_exact(d_model).enumerate() {
-            let cosine: f32 = left.iter().zip(right).map(|(a, b)| a * b).sum();
+            let cosine = dot_in_order(left, right);
             if cosine >= SAME {
                 close.push((cosine, from, to));
             }

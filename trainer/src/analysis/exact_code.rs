@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::non_negative::non_negative_from;
 use super::screening::sparse::SparseRows;
-use super::vectors::{add, dot};
+use super::vectors::{add, mean_row, products};
 
 /// How often features may be let in.
 const ROUNDS: usize = 4;
@@ -59,20 +59,15 @@ impl Coding<'_> {
     /// away from all.
     pub fn solve(&self) -> ExactCode {
         let few = self.rows.len().min(ROWS_FOR_THE_MEAN * self.d_model);
-        let mean = mean(&self.code(&self.rows[..few]).residuals, self.d_model);
+        let mean = mean_row(&self.code(&self.rows[..few]).residuals, self.d_model);
         let rows = self.rows.iter().zip(mean.iter().cycle()).map(|(value, mean)| value - mean);
         self.code(&rows.collect::<Vec<f32>>())
     }
 
     fn code(&self, rows: &[f32]) -> ExactCode {
         let n_features = self.directions.len() / self.d_model;
-        let gram = self.gram();
-        let toward: Vec<f32> = rows
-            .par_chunks_exact(self.d_model)
-            .flat_map_iter(|row| {
-                self.directions.chunks_exact(self.d_model).map(|direction| dot(direction, row))
-            })
-            .collect();
+        let gram = products(self.directions, self.directions, self.d_model);
+        let toward = products(rows, self.directions, self.d_model);
         let table = Table { gram: &gram, n_features };
         let mut codes: Vec<RowCode> = self
             .first
@@ -98,15 +93,6 @@ impl Coding<'_> {
             *code = table.solve(strong(code, &weakest), along, EXACTLY);
         });
         self.left(rows, &codes)
-    }
-
-    fn gram(&self) -> Vec<f32> {
-        let directions = || self.directions.par_chunks_exact(self.d_model);
-        directions()
-            .flat_map_iter(|one| {
-                self.directions.chunks_exact(self.d_model).map(move |other| dot(one, other))
-            })
-            .collect()
     }
 
     fn left(&self, rows: &[f32], codes: &[RowCode]) -> ExactCode {
@@ -163,16 +149,6 @@ impl Table<'_> {
     }
 }
 
-/// The mean row.
-fn mean(rows: &[f32], d_model: usize) -> Vec<f32> {
-    let mut sums = vec![0.0_f64; d_model];
-    for row in rows.chunks_exact(d_model) {
-        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
-    }
-    let count = (rows.len() / d_model).max(1) as f64;
-    sums.iter().map(|sum| (sum / count) as f32).collect()
-}
-
 fn strong(code: &RowCode, weakest: &[f64]) -> RowCode {
     let strong = |(feature, strength): &&(usize, f64)| *strength >= weakest[*feature];
     code.iter().filter(strong).copied().collect()
@@ -195,6 +171,7 @@ fn weakest(codes: &[RowCode], n_features: usize, cut: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::vectors::dot;
     use super::*;
 
     /// Unit vectors of which each two have the cosine -0.4, in three dimensions.

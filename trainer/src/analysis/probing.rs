@@ -141,7 +141,7 @@ fn sorted_columns(rows: ProbeRows) -> Vec<Sorted> {
 }
 
 /// `2 TP / (2 TP + FP + FN)`: `right` of `yeses` are right, there are `positives` in all.
-pub(super) fn f1(right: usize, yeses: usize, positives: usize) -> f64 {
+pub fn f1(right: usize, yeses: usize, positives: usize) -> f64 {
     2.0 * right as f64 / ((yeses + positives).max(1)) as f64
 }
 

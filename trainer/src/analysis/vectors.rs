@@ -1,5 +1,7 @@
 //! Sums over vectors, in the same order on every machine.
 
+use rayon::prelude::*;
+
 /// `a . b`, in eight sums side by side, which the processor can add at once.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
@@ -11,6 +13,18 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
         }
     }
     sums.iter().sum::<f32>() + rest
+}
+
+/// `one . other` of each two rows, `[ones, d_model]` and `[others, d_model]`: `[ones, others]`.
+pub fn products(ones: &[f32], others: &[f32], d_model: usize) -> Vec<f32> {
+    ones.par_chunks_exact(d_model)
+        .flat_map_iter(|one| others.chunks_exact(d_model).map(move |other| dot(one, other)))
+        .collect()
+}
+
+/// `a . b`, summed in the order of the entries.
+pub fn dot_in_order(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// The cosine of two directions of length 1, its products summed in order.
@@ -34,6 +48,16 @@ pub fn normalize(vector: &mut [f32]) {
     if length > 0.0 {
         vector.iter_mut().for_each(|value| *value /= length);
     }
+}
+
+/// The mean of rows, `[rows, d_model]`, in which no sum loses digits: `[d_model]`.
+pub fn mean_row(rows: &[f32], d_model: usize) -> Vec<f32> {
+    let mut sums = vec![0.0_f64; d_model];
+    for row in rows.chunks_exact(d_model) {
+        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+    let count = (rows.len() / d_model).max(1) as f64;
+    sums.iter().map(|sum| (sum / count) as f32).collect()
 }
 
 #[cfg(test)]

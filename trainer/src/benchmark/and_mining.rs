@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::score::Proposal;
 use crate::analysis::interaction::Bits;
+use crate::analysis::probing::f1;
 use crate::analysis::screening::sparse::SparseRows;
 
 /// From how many of a feature's best pairs triples are grown.
@@ -76,10 +77,6 @@ fn best_triple(
         }
     }
     best.filter(|(_, score)| *score > 0.0)
-}
-
-fn f1(both: usize, one: usize, other: usize) -> f64 {
-    2.0 * both as f64 / (one + other).max(1) as f64
 }
 
 /// On how many rows each two features are active together.

@@ -5,6 +5,7 @@ use shared::random::{normal, stream};
 
 use super::config::WorldConfig;
 use super::rules::{Decoy, DecoyKind, Rule, RuleKind};
+use crate::analysis::vectors::{add, dot_in_order};
 
 /// The features' directions `[n_features, d_model]`; gives the rules their effects on the way.
 pub(super) fn directions(config: &WorldConfig, rules: &mut [Rule], decoys: &[Decoy]) -> Vec<f32> {
@@ -55,7 +56,7 @@ fn plant(all: &mut [Vec<f32>], order: &[usize], signs: &[f32], cosine: f32) {
     for (place, (&feature, &sign)) in order.iter().zip(signs).enumerate() {
         let mut own = all[feature].clone();
         for other in &basis {
-            let along = dot(&own, other);
+            let along = dot_in_order(&own, other);
             add(&mut own, -along, other);
         }
         let mut row: Vec<f32> = Vec::new();
@@ -76,16 +77,8 @@ fn plant(all: &mut [Vec<f32>], order: &[usize], signs: &[f32], cosine: f32) {
     }
 }
 
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn add(to: &mut [f32], times: f32, what: &[f32]) {
-    to.iter_mut().zip(what).for_each(|(to, what)| *to += times * what);
-}
-
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {
-    let length = dot(&vector, &vector).sqrt().max(f32::MIN_POSITIVE);
+    let length = dot_in_order(&vector, &vector).sqrt().max(f32::MIN_POSITIVE);
     vector.iter_mut().for_each(|value| *value /= length);
     vector
 }

@@ -2,6 +2,7 @@
 
 use super::rows::Rows;
 use super::rules::Rule;
+use crate::analysis::vectors::dot_in_order;
 
 /// Rule energy explained, `1 - E[(v_r . e)^2] / E[(delta A)^2]` over the rows on which each rule
 /// fires; `None` for a rule without effect.
@@ -12,7 +13,7 @@ pub fn rule_energy(rules: &[Rule], rows: &Rows, left: &[f32]) -> Vec<Option<f64>
     let mut sums = vec![(0.0_f64, 0.0_f64); rules.len()];
     for (row, left) in left.chunks_exact(width).enumerate() {
         for (rule, amount) in rows.fired.entries_of(row) {
-            sums[rule].0 += f64::from(dot(left, &rules[rule].effect)).powi(2);
+            sums[rule].0 += f64::from(dot_in_order(left, &rules[rule].effect)).powi(2);
             sums[rule].1 += f64::from(amount).powi(2);
         }
     }
@@ -23,12 +24,8 @@ pub fn rule_energy(rules: &[Rule], rows: &Rows, left: &[f32]) -> Vec<Option<f64>
 
 /// The cosine between the effect that was found and the true one.
 pub fn effect_cosine(found: &[f32], rule: &Rule) -> f64 {
-    let lengths = (dot(found, found) * dot(&rule.effect, &rule.effect)).sqrt();
-    f64::from(dot(found, &rule.effect)) / f64::from(lengths.max(f32::MIN_POSITIVE))
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    let lengths = (dot_in_order(found, found) * dot_in_order(&rule.effect, &rule.effect)).sqrt();
+    f64::from(dot_in_order(found, &rule.effect)) / f64::from(lengths.max(f32::MIN_POSITIVE))
 }
 
 #[cfg(test)]

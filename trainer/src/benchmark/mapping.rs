@@ -6,7 +6,7 @@ use super::score::Proposal;
 use super::world::World;
 use crate::analysis::screening::FoundCombination;
 use crate::analysis::screening::sparse::SparseRows;
-use crate::analysis::vectors::cosine;
+use crate::analysis::vectors::{cosine, dot_in_order};
 
 /// The smallest cosine between a learned direction and the true one that it stands for.
 pub const LEAST_COSINE: f32 = 0.7;
@@ -109,9 +109,7 @@ pub(super) fn cosines(learned: &[f32], truth: &[f32], d_model: usize) -> Vec<f32
     learned
         .par_chunks_exact(d_model)
         .flat_map_iter(|one| {
-            truth
-                .chunks_exact(d_model)
-                .map(move |other| one.iter().zip(other).map(|(a, b)| a * b).sum::<f32>().max(0.0))
+            truth.chunks_exact(d_model).map(move |other| dot_in_order(one, other).max(0.0))
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::score::{Proposal, Truth, best_threshold};
 use crate::analysis::screening::sparse::SparseRows;
+use crate::analysis::vectors::dot_in_order;
 
 /// A ranking keeps no more than this many combinations; what comes later counts as not found.
 const LONGEST: usize = 20_000;
@@ -61,10 +62,8 @@ impl Counts {
             }
         }
         let direction = |feature: usize| &directions[feature * d_model..][..d_model];
-        let cosine = |p: usize| {
-            let (one, other) = (direction(p / n_features), direction(p % n_features));
-            one.iter().zip(other).map(|(a, b)| a * b).sum::<f32>().abs()
-        };
+        let cosine =
+            |p: usize| dot_in_order(direction(p / n_features), direction(p % n_features)).abs();
         let cosines = (0..n_features * n_features).map(cosine).collect();
         let (rows, support) = (codes.len() as f64, support.max(1) as u32);
         Self { rows, n_features, support, single, pairs, triples, cosines }

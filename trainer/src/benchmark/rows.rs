@@ -9,6 +9,7 @@ use super::config::GateShape;
 use super::rules::{Rule, RuleKind};
 use super::world::World;
 use crate::analysis::screening::sparse::SparseRows;
+use crate::analysis::vectors::add;
 
 /// How many rows share a random stream.
 const BLOCK: usize = 512;
@@ -186,10 +187,6 @@ impl<'a> Sampler<'a> {
         };
         gate * rule.parts.iter().map(|&part| usual[part]).sum::<f32>() / size
     }
-}
-
-fn add(to: &mut [f32], times: f32, what: &[f32]) {
-    to.iter_mut().zip(what).for_each(|(to, what)| *to += times * what);
 }
 
 /// The value below which a standard normal number lies with this probability, to 1e-9 relative

@@ -146,9 +146,9 @@ fn least_marginals(config: &WorldConfig, rules: &[Rule], decoys: &[Decoy]) -> Ve
 
 #[cfg(test)]
 mod tests {
-    use super::super::directions::dot;
     use super::super::rules::{DecoyKind, RuleKind};
     use super::*;
+    use crate::analysis::vectors::dot_in_order;
 
     fn world() -> World {
         World::new(&WorldConfig::default()).unwrap()
@@ -173,7 +173,7 @@ mod tests {
         for decoy in world.decoys.iter().filter(|decoy| decoy.kind == DecoyKind::Cosine) {
             for (place, &one) in decoy.parts.iter().enumerate() {
                 for &other in &decoy.parts[..place] {
-                    let cosine = dot(world.direction(one), world.direction(other));
+                    let cosine = dot_in_order(world.direction(one), world.direction(other));
                     assert!((cosine.abs() - 0.35).abs() < 1e-4, "{cosine}");
                 }
             }
@@ -186,7 +186,7 @@ mod tests {
 
         let effects = world.rules.iter().map(|rule| rule.effect.as_slice());
         for direction in world.directions.chunks_exact(128).chain(effects) {
-            assert!((dot(direction, direction) - 1.0).abs() < 1e-4);
+            assert!((dot_in_order(direction, direction) - 1.0).abs() < 1e-4);
         }
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let rule = world.rules.iter().find(|rule| rule.kind == RuleKind::Negating).unwrap();
         let target = rule.target.unwrap();
         assert!(!rule.parts.contains(&target));
-        assert!((dot(&rule.effect, world.direction(target)) + 1.0).abs() < 1e-4);
+        assert!((dot_in_order(&rule.effect, world.direction(target)) + 1.0).abs() < 1e-4);
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
             let push = 0.7 / rule.parts.len() as f32;
             for &part in &rule.parts {
                 // Its own direction and other pushes add chance cosines of some 0.1.
-                let along = dot(world.direction(part), &rule.effect);
+                let along = dot_in_order(world.direction(part), &rule.effect);
                 assert!((along + push / (1.0 + push * push).sqrt()).abs() < 0.3, "{along}");
             }
         }

@@ -3,6 +3,7 @@
 use burn::prelude::*;
 
 use super::world::World;
+use crate::analysis::vectors::mean_row;
 use crate::train::rows::RowSource;
 
 /// How many rows of the world are drawn at once.
@@ -19,13 +20,8 @@ pub(super) struct WorldRows<'a> {
 
 impl<'a> WorldRows<'a> {
     pub(super) fn new(world: &'a World, batch_size: usize, device: &'a Device) -> Self {
-        let d_model = world.config.d_model;
         let rows = world.rows("rows for the mean", ROWS_AT_ONCE).activations;
-        let mut mean = vec![0.0_f64; d_model];
-        for row in rows.chunks_exact(d_model) {
-            mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += f64::from(*value));
-        }
-        let mean = mean.iter().map(|sum| (sum / ROWS_AT_ONCE as f64) as f32).collect();
+        let mean = mean_row(&rows, world.config.d_model);
         Self { world, batch_size, device, mean, chunk: None }
     }
 

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::analysis::exact_code::ExactCode;
-use crate::analysis::vectors::{add, dot};
+use crate::analysis::vectors::{add, dot, products};
 
 /// How many of the others may take the place of a feature on a row.
 const SUBSTITUTES: usize = 3;
@@ -37,12 +37,7 @@ pub fn worth(code: &ExactCode, directions: &[f32], d_model: usize) -> Vec<Worth>
     let n_features = directions.len() / d_model;
     const AT_ONCE: usize = 4096;
     let direction = |feature: usize| &directions[feature * d_model..][..d_model];
-    let gram: Vec<f32> = (0..n_features)
-        .into_par_iter()
-        .flat_map_iter(|one| {
-            (0..n_features).map(move |other| dot(direction(one), direction(other)))
-        })
-        .collect();
+    let gram = products(directions, directions, d_model);
     let blocks: Vec<Vec<Worth>> = (0..code.rows.len().div_ceil(AT_ONCE))
         .into_par_iter()
         .map(|block| {

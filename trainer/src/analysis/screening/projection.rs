@@ -1,7 +1,7 @@
 //! What the features of a row cannot say together.
 
 use super::sparse::SparseRows;
-use super::{add, dot};
+use crate::analysis::vectors::{add, dot, products};
 
 /// How much of a direction's energy is added to the Gram matrix, so that features that point the
 /// same way do no harm.
@@ -20,8 +20,7 @@ pub(super) struct Projection {
 impl Projection {
     /// `directions` of length 1, `[n_features, d_model]`.
     pub(super) fn new(directions: Vec<f32>, d_model: usize) -> Self {
-        let each = || directions.chunks_exact(d_model);
-        let gram = each().flat_map(|one| each().map(move |other| dot(one, other))).collect();
+        let gram = products(&directions, &directions, d_model);
         Self { directions, gram, d_model }
     }
 
