@@ -6,7 +6,6 @@ use super::intervals::{interval, mean};
 use super::runs::{MethodRuns, SIZES, reference};
 use super::score::SizeScore;
 use super::sweep::Sweep;
-use crate::analysis::truth_table::wilson;
 
 /// More lines are hard to tell apart.
 const MOST_LINES: usize = 6;
@@ -150,9 +149,19 @@ fn found_by_bin<'a>(runs: impl Iterator<Item = &'a MethodRuns>) -> Binned {
     let middle = |bin: usize| 2.0_f64.powf(bin as f64 - 2.5);
     let full = bins.iter().enumerate().filter(|(_, (_, count))| *count >= LEAST);
     full.map(|(bin, &(found, count))| {
-        ((middle(bin), found as f64 / count as f64), Some(wilson(found, count).into()))
+        ((middle(bin), found as f64 / count as f64), Some(wilson(found as f64, count as f64)))
     })
     .collect()
+}
+
+/// Wilson's 95 % interval of a share.
+fn wilson(found: f64, count: f64) -> (f64, f64) {
+    const Z: f64 = 1.96;
+    let share = found / count;
+    let below = 1.0 + Z * Z / count;
+    let middle = (share + Z * Z / (2.0 * count)) / below;
+    let half = Z * (share * (1.0 - share) / count + Z * Z / (4.0 * count * count)).sqrt() / below;
+    ((middle - half).max(0.0), (middle + half).min(1.0))
 }
 
 /// The reference, then the methods with the highest F1 over all settings and sizes.
