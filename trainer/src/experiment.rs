@@ -256,7 +256,11 @@ impl Experiment<'_> {
             .iter()
             .min_by(|one, other| one.selection_fvu.total_cmp(&other.selection_fvu))
             .map_or(f64::NAN, |training| training.learning_rate);
-        for seed in 1..self.profile.seeds {
+        let seeds = match self.plan.many_seeds {
+            true => self.profile.many_seeds,
+            false => self.profile.seeds,
+        };
+        for seed in 1..seeds {
             trainings.push(self.training(title, trial, rows, best_rate, seed)?);
         }
         Ok(TrialResult { trial: trial.clone(), best_rate, trainings })

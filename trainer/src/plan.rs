@@ -21,6 +21,8 @@ pub struct Plan {
     pub question: &'static str,
     /// What it trains.
     pub trials: Vec<Trial>,
+    /// Whether it has seeds enough to say that a combination is found again.
+    pub many_seeds: bool,
 }
 
 /// One kind of autoencoder, trained with several learning rates and seeds.
@@ -68,6 +70,7 @@ fn run_0() -> Plan {
         name: "run_0",
         question: "How well do single features explain the language model?",
         trials: vec![base("topk")],
+        many_seeds: false,
     }
 }
 
@@ -79,6 +82,7 @@ fn run_1() -> Plan {
             base("topk"),
             Trial { attention: Some(AttentionConfig::new()), ..base("attention") },
         ],
+        many_seeds: false,
     }
 }
 
@@ -97,6 +101,7 @@ fn run_3() -> Plan {
         name: "run_3",
         question: "Which features combine, and what do combinations explain that features cannot?",
         trials: vec![base("topk"), refit("topk_refit"), units],
+        many_seeds: true,
     }
 }
 

@@ -14,7 +14,7 @@ use shared::{CharLm, Csae, CsaeConfig, Limits};
 
 use crate::analysis::causal::{Causal, Test};
 use crate::analysis::combinations::{self, ReadText};
-use crate::analysis::consistency::{self, Findings};
+use crate::analysis::consistency::{Consistency, Findings, consistency};
 use crate::analysis::evaluation::{ActiveRows, Evaluated, HeldOut, Reference};
 use crate::analysis::features::{self, RowText};
 use crate::analysis::hidden::{self, Told};
@@ -116,6 +116,8 @@ pub struct Export {
     pub units: usize,
     /// What is known of its combinations.
     pub combinations: Vec<Combination>,
+    /// How far trainings from other seeds found the same.
+    pub consistency: Option<Consistency>,
     /// How they share features.
     pub reuse: Option<Reuse>,
     /// What of it tells the hidden variables of a generated language.
@@ -275,13 +277,15 @@ impl Export {
         };
         let live: Vec<usize> =
             (0..features.len()).filter(|one| features[*one].density > 0.0).collect();
+        let consistency = agreement(&told, &finished, config.d_model);
         Ok(Self {
             name: trial.trial.name.to_string(),
             quality,
             units: sets.len(),
             hidden,
             causal,
-            combinations: with_seeds(told, &finished, config.d_model),
+            combinations: with_seeds(told, consistency.as_ref()),
+            consistency,
             reuse: reuse::of(&sets, &live, features.len()),
             features,
             model: model.model.clone(),
@@ -290,23 +294,29 @@ impl Export {
     }
 }
 
-/// The combinations of the first model with the number of models that have them.
-fn with_seeds(
-    mut combinations: Vec<Combination>,
+/// How far the other models have the combinations of the first; nothing without units.
+fn agreement(
+    combinations: &[Combination],
     models: &[FinishedCsae],
     d_model: usize,
-) -> Vec<Combination> {
-    let mut findings = models.iter().map(|finished| Findings {
-        directions: to_vec(finished.model.decoder.val()),
-        combinations: combinations::of_units(finished),
+) -> Option<Consistency> {
+    let mut findings = models.iter().filter(|finished| finished.model.units.is_some()).map(|it| {
+        let directions = to_vec(it.model.decoder.val());
+        Findings { directions, combinations: combinations::of_units(it) }
     });
-    let Some(first) = findings.next() else { return combinations };
     let sets = combinations.iter().map(|one| one.parts.clone()).collect();
-    let first = Findings { combinations: sets, ..first };
-    let others: Vec<Findings> = findings.collect();
-    let found = consistency::found_in(&first, &others, d_model);
-    for (one, found) in combinations.iter_mut().zip(found) {
-        one.seeds = Some([found, models.len()]);
+    let first = Findings { combinations: sets, ..findings.next()? };
+    consistency(&first, &findings.collect::<Vec<_>>(), d_model)
+}
+
+/// The combinations with the number of models that have them.
+fn with_seeds(
+    mut combinations: Vec<Combination>,
+    consistency: Option<&Consistency>,
+) -> Vec<Combination> {
+    if let Some(told) = consistency {
+        let all = combinations.iter_mut().zip(&told.found);
+        all.for_each(|(one, found)| one.seeds = Some([*found, told.trainings]));
     }
     combinations
 }

@@ -1,5 +1,7 @@
 //! Whether trainings from other seeds find the same combinations.
 
+use serde::Serialize;
+
 use super::vectors::dot_in_order;
 
 /// A feature is the same as one of another training if their directions have at least this cosine.
@@ -14,20 +16,56 @@ pub struct Findings {
     pub combinations: Vec<Vec<usize>>,
 }
 
-/// In how many of the trainings, itself and the `others`, each combination of `first` was found.
-pub fn found_in(first: &Findings, others: &[Findings], d_model: usize) -> Vec<usize> {
-    let mut counts = vec![1; first.combinations.len()];
+/// How far the combinations of a training are those of others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Consistency {
+    /// How many trainings there are, the first with the others.
+    pub trainings: usize,
+    /// In how many of them each combination of the first was found.
+    pub found: Vec<usize>,
+    /// The share of the first one's features that are in another training, on average.
+    pub features: f64,
+    /// The share of its combinations whose parts are all in another training, on average: no others
+    /// can be found there.
+    pub possible: f64,
+    /// Which share of these the other training has as well; none where none is possible.
+    pub again: Option<f64>,
+}
+
+impl Consistency {
+    /// How many combinations were found in four of five trainings or more.
+    pub fn counted(&self) -> usize {
+        let enough = (4 * self.trainings).div_ceil(5);
+        self.found.iter().filter(|found| **found >= enough).count()
+    }
+}
+
+/// Compares what the `first` training found with what the `others` did; nothing without others.
+pub fn consistency(first: &Findings, others: &[Findings], d_model: usize) -> Option<Consistency> {
+    let mut told = Consistency {
+        trainings: 1 + others.len(),
+        found: vec![1; first.combinations.len()],
+        ..Consistency::default()
+    };
+    let (mut possible, mut again) = (0, 0);
     for other in others {
         let same = matched(&first.directions, &other.directions, d_model);
-        for (count, parts) in counts.iter_mut().zip(&first.combinations) {
+        let share = same.iter().flatten().count() as f64 / same.len().max(1) as f64;
+        told.features += share / others.len() as f64;
+        for (count, parts) in told.found.iter_mut().zip(&first.combinations) {
             let there: Option<Vec<usize>> = parts.iter().map(|part| same[*part]).collect();
-            if let Some(mut there) = there {
-                there.sort_unstable();
-                *count += usize::from(other.combinations.contains(&there));
+            let Some(mut there) = there else { continue };
+            there.sort_unstable();
+            possible += 1;
+            if other.combinations.contains(&there) {
+                (*count, again) = (*count + 1, again + 1);
             }
         }
     }
-    counts
+    let all = (others.len() * first.combinations.len()).max(1) as f64;
+    told.possible = f64::from(possible) / all;
+    told.again = (possible > 0).then(|| f64::from(again) / f64::from(possible));
+    (!others.is_empty()).then_some(told)
 }
 
 /// For each direction of `one` that of `other` which is the same, each at most once: the closest
@@ -78,6 +116,35 @@ mod tests {
         };
         let empty = Findings { combinations: vec![], ..turned.clone() };
 
-        assert_eq!(found_in(&first, &[turned, empty], 3), [1, 2]);
+        let told = consistency(&first, &[turned, empty], 3).unwrap();
+
+        assert_eq!((told.found.as_slice(), told.trainings), ([1, 2].as_slice(), 3));
+        assert_eq!((told.features, told.possible, told.again), (1.0, 1.0, Some(0.25)));
+    }
+
+    #[test]
+    fn combinations_of_features_that_the_other_lacks_are_not_possible_there() {
+        let first = Findings {
+            directions: vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            combinations: vec![vec![0, 1], vec![0, 2]],
+        };
+        let other = Findings {
+            directions: vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+            combinations: vec![vec![0, 1]],
+        };
+
+        let told = consistency(&first, &[other], 3).unwrap();
+
+        assert_eq!((told.possible, told.again), (0.5, Some(1.0)));
+        assert!((told.features - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(consistency(&first, &[], 3), None);
+    }
+
+    #[test]
+    fn four_of_five_trainings_count() {
+        let told = |trainings, found| Consistency { trainings, found, ..Consistency::default() };
+
+        assert_eq!(told(5, vec![3, 4, 5]).counted(), 2);
+        assert_eq!(told(3, vec![2, 3]).counted(), 1);
     }
 }

@@ -21,10 +21,11 @@ pub fn tables(results: &Results) -> impl Iterator<Item = (String, String)> {
 }
 
 /// The pictures of the first autoencoder whose pairs were tested.
-pub fn charts(results: &Results, vocab: &Vocab) -> Vec<(&'static str, Chart)> {
+pub fn charts(results: &Results, vocab: &Vocab) -> Vec<(String, Chart)> {
     let Some(export) = tested(results).next() else { return vec![] };
-    let mut charts = vec![("in_lm", comparison(&export.causal))];
-    charts.extend(two_by_two(&export.causal.pairs[0], vocab).map(|chart| ("in_lm_pair", chart)));
+    let pair = export.causal.pairs.first().and_then(|pair| two_by_two(pair, vocab));
+    let mut charts = vec![("in_lm".to_string(), comparison(&export.causal))];
+    charts.extend(pair.map(|chart| ("in_lm_pair".to_string(), chart)));
     charts
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use shared::report::{Combination, Example};
 
+use crate::analysis::consistency::Consistency;
 use crate::analysis::reuse::Reuse;
 use crate::results::{Export, Results};
 
@@ -72,14 +73,8 @@ fn of_export(export: &Export) -> String {
     if let Some(reuse) = &export.reuse {
         text += &told(reuse);
     }
-    if let Some([_, of]) = export.combinations.iter().find_map(|one| one.seeds) {
-        let at_least = |wanted| {
-            let again = |one: &&Combination| one.seeds.is_some_and(|[found, _]| found >= wanted);
-            export.combinations.iter().filter(again).count()
-        };
-        let counts: Vec<String> =
-            (1..=of).map(|wanted| format!("{} in {wanted} of {of}", at_least(wanted))).collect();
-        let _ = writeln!(text, "Found again from other seeds, at least: {}.", counts.join(", "));
+    if let Some(consistency) = &export.consistency {
+        text += &agreed(consistency);
     }
     let _ = write!(
         text,
@@ -114,6 +109,25 @@ fn told(reuse: &Reuse) -> String {
         "{} features take part, one of them in {}. Entropy of use {:.3} nats (by chance {low:.3} to \
          {high:.3}), Gini {:.3} (by chance {even:.3} to {uneven:.3}).\n",
         reuse.used, reuse.most, reuse.entropy, reuse.gini
+    )
+}
+
+fn agreed(consistency: &Consistency) -> String {
+    let Consistency { trainings, found, features, possible, again } = consistency;
+    let at_least = |wanted: &usize| found.iter().filter(|found| *found >= wanted).count();
+    let counts: Vec<String> =
+        (1..=*trainings).map(|wanted| format!("{} in {wanted}", at_least(&wanted))).collect();
+    let again = again.map_or(String::new(), |share| {
+        format!(", and of these {:.1} % are found there", 100.0 * share)
+    });
+    format!(
+        "Found from {trainings} seeds, at least: {}. So {} of them count: found from four of five \
+         seeds.\nAnother seed has {:.1} % of the features (cosine 0.7 or more), so {:.1} % of the \
+         combinations have all their parts there{again}.\n",
+        counts.join(", "),
+        consistency.counted(),
+        100.0 * features,
+        100.0 * possible
     )
 }
 

@@ -30,6 +30,10 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
     for export in results.exports.iter().filter(|export| export.config.units.is_some()) {
         info.add(&format!("{}_combinations", export.name), &[export.combinations.len() as f64]);
         info.final_info_dict.insert(format!("{}_reuse", export.name), json!(export.reuse));
+        if let Some(told) = &export.consistency {
+            info.add(&format!("{}_combinations_found", export.name), &[told.counted() as f64]);
+            info.final_info_dict.insert(format!("{}_consistency", export.name), json!(told));
+        }
     }
     if let Some(task) = &results.task {
         info.add("task_accuracy", &[task.of_answers()]);

@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use shared::plot::{Axis, Chart, Mark, Scale, Series};
+
 use crate::analysis::hidden::Told;
 use crate::analysis::probing::Detection;
+use crate::analysis::truth_table::TruthTable;
 use crate::results::Results;
 
 /// The tables of each autoencoder: their names and texts.
@@ -17,6 +20,50 @@ pub fn tables(results: &Results) -> Vec<(String, String)> {
         }
     }
     files
+}
+
+/// The truth tables as pictures: what the unit that tells a variable best does for each combination of
+/// what the variable is computed from.
+pub fn charts(results: &Results) -> Vec<(String, Chart)> {
+    let all = results.exports.iter().flat_map(|export| &export.hidden);
+    let chart = |told: &Told| {
+        let name = format!("truth_{}", told.variable.replace(' ', "_"));
+        Some((name, truth_chart(told, told.table.as_ref()?, told.unit.as_ref()?)))
+    };
+    all.filter_map(chart).collect()
+}
+
+fn truth_chart(told: &Told, table: &TruthTable, unit: &Detection) -> Chart {
+    let word = |value: &bool| if *value { "yes" } else { "no" };
+    let name = |values: &[bool]| values.iter().map(word).collect::<Vec<_>>().join(", ");
+    let column = unit.parts.first().map_or(0, |part| part.column);
+    let rates = table.cells.iter().map(|cell| cell.rate.unwrap_or(f64::NAN));
+    Chart {
+        title: format!("Does unit {column} compute {}?", told.variable),
+        subtitle: Some(format!(
+            "the unit that tells it best, F1 {:.2}; best feature {}, two features {}, always yes {:.2}; \
+             whiskers are Wilson's 95 % intervals",
+            unit.f1,
+            score(told.feature.as_ref()),
+            score(told.pair.as_ref()),
+            told.always
+        )),
+        x: Axis {
+            label: table.variables.join(", "),
+            scale: Scale::Categories(table.cells.iter().map(|cell| name(&cell.values)).collect()),
+        },
+        y: Axis { label: "share of rows on which it fires".into(), scale: Scale::Linear },
+        series: vec![Series {
+            label: "fires".into(),
+            mark: Mark::Bars,
+            points: rates.enumerate().map(|(place, rate)| (place as f64, rate)).collect(),
+            intervals: table.cells.iter().map(|cell| Some(cell.interval.into())).collect(),
+        }],
+    }
+}
+
+fn score(found: Option<&Detection>) -> String {
+    found.map_or("-".into(), |found| format!("{:.2}", found.f1))
 }
 
 /// The task and what tells its variables, for `notes.txt`.
@@ -47,16 +94,16 @@ pub fn notes(results: &Results) -> Option<String> {
                 told.variable,
                 told.value,
                 told.always,
-                score(&told.unit, unit),
-                score(&told.feature, feature),
-                score(&told.pair, pair)
+                beside_control(&told.unit, unit),
+                beside_control(&told.feature, feature),
+                beside_control(&told.pair, pair)
             );
         }
     }
     Some(text)
 }
 
-fn score(found: &Option<Detection>, control: Option<f64>) -> String {
+fn beside_control(found: &Option<Detection>, control: Option<f64>) -> String {
     let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
     format!("{} ({})", number(found.as_ref().map(|found| found.f1)), number(control))
 }

@@ -35,6 +35,7 @@ pub fn write(experiment: &Experiment, results: &Results) -> Result<()> {
     }
     let mut charts = plots::all(results);
     charts.extend(causal::charts(results, &experiment.text.corpus.vocab));
+    charts.extend(hidden::charts(results));
     for (name, chart) in charts {
         let svg = chart.to_svg();
         folder.write(&format!("plots/{name}.svg"), svg.as_bytes())?;

@@ -6,15 +6,17 @@ use shared::report::{Metric, Quality};
 use crate::results::{Method, Results};
 
 /// All charts of a run by name.
-pub fn all(results: &Results) -> Vec<(&'static str, Chart)> {
-    vec![
+pub fn all(results: &Results) -> Vec<(String, Chart)> {
+    let mut charts = vec![
         ("lm_loss", lm_loss(results)),
         ("autoencoder_loss", autoencoder_loss(results)),
         ("fvu", bars(results, "Unexplained variance", "FVU, lower is better", 0.0, |q| q.fvu)),
         ("fvu_steps", steps(results)),
         ("loss_added", loss_added(results)),
         ("feature_density", density(results)),
-    ]
+    ];
+    charts.extend(changes(results).map(|chart| ("fvu_changes", chart)));
+    charts.into_iter().map(|(name, chart)| (name.to_string(), chart)).collect()
 }
 
 fn axis(label: &str, scale: Scale) -> Axis {
@@ -73,8 +75,7 @@ fn loss_added(results: &Results) -> Chart {
 /// What the autoencoders leave unexplained, from the plainest to the fullest, without baselines, whose
 /// bars would dwarf them.
 fn steps(results: &Results) -> Chart {
-    let baseline = |method: &&Method| !method.name.starts_with("pca");
-    let methods: Vec<&Method> = results.methods.iter().filter(baseline).collect();
+    let methods: Vec<&Method> = results.methods.iter().filter(is_autoencoder).collect();
     bars_of(
         results,
         &methods,
@@ -83,6 +84,32 @@ fn steps(results: &Results) -> Chart {
         0.0,
         |q| q.fvu,
     )
+}
+
+/// By how much each step changes what is unexplained, seed by seed; nothing for a single step.
+fn changes(results: &Results) -> Option<Chart> {
+    let methods: Vec<&Method> = results.methods.iter().filter(is_autoencoder).collect();
+    let change = |pair: &[&Method]| -> Vec<f64> {
+        let seeds = pair[1].qualities.iter().zip(&pair[0].qualities);
+        seeds.map(|(after, before)| after.fvu - before.fvu).collect()
+    };
+    let values: Vec<Vec<f64>> = methods.windows(2).map(change).collect();
+    let names = methods.windows(2).map(|pair| format!("{} to {}", pair[0].name, pair[1].name));
+    (!values.is_empty()).then(|| Chart {
+        title: "What each step changes of the unexplained variance".into(),
+        subtitle: Some(format!(
+            "below 0 is better; the same {} held-out rows and seed by seed; whiskers are the lowest and \
+             highest seed",
+            results.held_out_rows
+        )),
+        x: axis("", Scale::Categories(names.collect())),
+        y: axis("change of FVU", Scale::Linear),
+        series: vec![bar_series("change", &values)],
+    })
+}
+
+fn is_autoencoder(method: &&Method) -> bool {
+    !method.name.starts_with("pca")
 }
 
 /// One bar for each method, less a number, with the lowest and highest seed.
@@ -108,12 +135,6 @@ fn bars_of(
     let of = |method: &Method| -> Vec<f64> {
         method.qualities.iter().map(|quality| value(quality) - less).collect()
     };
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let range = |values: &[f64]| {
-        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        (values.len() > 1).then_some((low, high))
-    };
     let values: Vec<Vec<f64>> = methods.iter().map(|method| of(method)).collect();
     let names = methods.iter().map(|method| method.name.clone()).collect();
     Chart {
@@ -124,12 +145,23 @@ fn bars_of(
         )),
         x: axis("", Scale::Categories(names)),
         y: axis(label, Scale::Linear),
-        series: vec![Series {
-            label: title.into(),
-            mark: Mark::Bars,
-            points: values.iter().enumerate().map(|(i, v)| (i as f64, mean(v))).collect(),
-            intervals: values.iter().map(|v| range(v)).collect(),
-        }],
+        series: vec![bar_series(title, &values)],
+    }
+}
+
+/// A bar for the mean of each, with its lowest and highest value.
+fn bar_series(label: &str, values: &[Vec<f64>]) -> Series {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let range = |values: &[f64]| {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        (values.len() > 1).then_some((low, high))
+    };
+    Series {
+        label: label.into(),
+        mark: Mark::Bars,
+        points: values.iter().enumerate().map(|(i, v)| (i as f64, mean(v))).collect(),
+        intervals: values.iter().map(|v| range(v)).collect(),
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Profile {
     pub learning_rates: Vec<f64>,
     /// How often each trial is trained at its best learning rate.
     pub seeds: u64,
+    /// The same where it has to be said whether a combination is found again.
+    pub many_seeds: u64,
 }
 
 /// nanoGPT's training of a character-level model.
@@ -227,6 +229,7 @@ fn cpu() -> Profile {
         // 3e-4 is the source's; with 256 features the field's default would be 1.6e-3.
         learning_rates: vec![3e-4, 1e-3, 2e-3],
         seeds: 3,
+        many_seeds: 5,
     }
 }
 
@@ -266,6 +269,7 @@ fn smoke() -> Profile {
         completion: DictionaryCompletion { times: 2, rows: 2_048, ..cpu.completion },
         learning_rates: vec![3e-4, 1e-3],
         seeds: 2,
+        many_seeds: 2,
     }
 }
 
