@@ -165,3 +165,76 @@ impl Controls {
         Some(self.free.swap_remove(nearest).0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::prelude::*;
+    use shared::CsaeConfig;
+
+    /// Four features: 0, 1 and 2 fire on the first 40 of 60 rows, 3 on 20 of these; 3 and 0 are
+    /// twice as strong.
+    fn active() -> ActiveRows {
+        let mut active = ActiveRows { k: 4, ..ActiveRows::default() };
+        for row in 0..60 {
+            let on = f32::from(u8::from(row < 40));
+            let rare = f32::from(u8::from(row < 20));
+            active.features.extend([0, 1, 2, 3]);
+            active.values.extend([2.0 * on, on, on, 2.0 * rare]);
+        }
+        active
+    }
+
+    fn model() -> FinishedCsae {
+        let config = CsaeConfig::new(4).with_n_features(4).with_sparsity_k(4);
+        FinishedCsae { model: config.init(1, &Device::flex()), limits: config.limits() }
+    }
+
+    #[test]
+    fn a_control_is_the_pair_most_alike_that_is_no_combination_and_given_once() {
+        let (active, model) = (active(), model());
+        let meetings = Meetings::new(&active, &model);
+        let pair = |parts: &[usize]| Combination {
+            parts: parts.to_vec(),
+            support: meetings.together(parts).len(),
+            ..Combination::default()
+        };
+        let combinations = [pair(&[0, 1]), pair(&[1, 2, 3])];
+
+        let mut controls = Controls::new(&meetings, &combinations);
+
+        // Free are 0 with 2 (40 rows, as strong as 0 with 1) and 0 with 3 (20 rows, stronger).
+        assert_eq!(controls.take(&[0, 1]), Some(vec![0, 2]));
+        assert_eq!(controls.take(&[0, 1]), Some(vec![0, 3]));
+        assert_eq!(controls.take(&[0, 1]), None);
+        assert_eq!(controls.take(&[2, 3]), None, "not among the combinations");
+    }
+
+    #[test]
+    fn the_correlation_is_that_of_the_decoder_with_the_language_model() {
+        let share = |interaction| InModel { interaction, single: 1.0, logits: vec![] };
+        let pair = |place: usize, alone: f64| {
+            // What is given has nothing to do with either.
+            let given = [3.0, 1.0, 4.0, 1.5, 5.0, 9.0, 2.0, 6.0, 5.5, 3.5, 8.0, 9.7][place];
+            PairTest {
+                parts: vec![0, 1],
+                interaction: place as f64,
+                support: 20 + (place * 7) % 5,
+                pmi: given,
+                cosine: (place * 5 % 12) as f64 / 12.0,
+                strength: (place * 7 % 12) as f64,
+                with_unit: InModel::default(),
+                alone: share(alone),
+                random_lm: InModel::default(),
+                random_directions: InModel::default(),
+                control: None,
+            }
+        };
+        let same: Vec<PairTest> = (0..12).map(|place| pair(place, place as f64)).collect();
+        let opposite: Vec<PairTest> = (0..12).map(|place| pair(place, -(place as f64))).collect();
+
+        assert!(spearman(&same).unwrap() > 0.99);
+        assert!(spearman(&opposite).unwrap() < -0.99);
+        assert_eq!(spearman(&same[..2]), None);
+    }
+}

@@ -178,3 +178,74 @@ fn table(
     ];
     truth_table(&strengths, &variables).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: usize = 400;
+
+    /// Two inputs that change from row to row, and the carry that follows from both.
+    fn text() -> AnnotatedText {
+        let inputs = [|row: usize| row.is_multiple_of(2), |row: usize| row / 2 % 3 > 0];
+        let both = |row: usize| inputs[0](row) && inputs[1](row);
+        let variable = |name: &str, is_on: &dyn Fn(usize) -> bool| Variable {
+            name: name.into(),
+            values: vec!["no".into(), "yes".into()],
+            at: (0..ROWS).map(|row| i8::from(is_on(row))).collect(),
+        };
+        AnnotatedText {
+            text: "x".repeat(ROWS),
+            line_starts: vec![0],
+            hidden: vec![
+                variable("left units above 4", &inputs[0]),
+                variable("right units above 4", &inputs[1]),
+                variable("carry", &both),
+            ],
+            answers: vec![],
+        }
+    }
+
+    /// One feature for each input, and a unit for both.
+    fn active(text: &AnnotatedText) -> Active {
+        let (mut features, mut units) = (SparseRows::default(), SparseRows::default());
+        for row in 0..ROWS {
+            let on = |place: usize| text.hidden[place].at[row] == 1;
+            features.push((0..2).filter(|place| on(*place)).map(|place| (place as u32, 1.0)));
+            units.push(on(2).then_some((7, 2.0)));
+        }
+        Active { features, units }
+    }
+
+    fn told_of_carry(told: &[Told]) -> &Told {
+        told.iter().find(|told| told.variable == "carry" && told.value == "yes").unwrap()
+    }
+
+    #[test]
+    fn a_unit_for_the_carry_tells_it_and_one_feature_does_not() {
+        let text = text();
+
+        let all = tell(&active(&text), &text, 0).unwrap();
+
+        let carry = told_of_carry(&all);
+        let unit = carry.unit.as_ref().unwrap();
+        assert_eq!((unit.parts[0].column, unit.f1), (7, 1.0));
+        assert!(carry.feature.as_ref().unwrap().f1 < 0.9, "{carry:?}");
+        assert_eq!(carry.pair.as_ref().unwrap().f1, 1.0);
+        let cells = &carry.table.as_ref().unwrap().cells;
+        let rates: Vec<f64> = cells.iter().map(|cell| cell.rate.unwrap()).collect();
+        assert_eq!(rates, [0.0, 0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn without_units_features_still_tell() {
+        let text = text();
+        let alone = Active { units: SparseRows::default(), ..active(&text) };
+
+        let all = tell(&alone, &text, 0).unwrap();
+
+        let carry = told_of_carry(&all);
+        assert!(carry.unit.is_none() && carry.table.is_none());
+        assert_eq!(carry.pair.as_ref().unwrap().f1, 1.0);
+    }
+}
