@@ -117,6 +117,13 @@ impl CharLm {
         self.blocks[..layer].iter().fold(stream, |stream, block| block.forward(stream))
     }
 
+    /// What the perceptron of the last of the first `layer` blocks reads, and what it adds to the
+    /// stream: `[batch, length, d_model]` each. `layer` is 1 at least.
+    pub fn perceptron(&self, ids: Tensor<2, Int>, layer: usize) -> [Tensor<3>; 2] {
+        let block = &self.blocks[layer - 1];
+        block.perceptron(block.attended(self.activations(ids, layer - 1)))
+    }
+
     /// The logits that follow from `activations`, the residual stream after `layer` blocks.
     ///
     /// This is where a reconstruction takes the place of what it reconstructs.
@@ -130,10 +137,21 @@ impl CharLm {
 
 impl Block {
     fn forward(&self, stream: Tensor<3>) -> Tensor<3> {
-        let attended = self.attend(self.attention_norm.forward(stream.clone()));
-        let stream = stream + attended;
-        let hidden = linear(self.mlp_norm.forward(stream.clone()), self.mlp_input.val());
-        stream + linear(gelu(hidden), self.mlp_output.val())
+        let stream = self.attended(stream);
+        let [_, added] = self.perceptron(stream.clone());
+        stream + added
+    }
+
+    /// The stream between attention and perceptron.
+    fn attended(&self, stream: Tensor<3>) -> Tensor<3> {
+        stream.clone() + self.attend(self.attention_norm.forward(stream))
+    }
+
+    /// What the perceptron reads of such a stream, and what it adds to it.
+    fn perceptron(&self, stream: Tensor<3>) -> [Tensor<3>; 2] {
+        let input = self.mlp_norm.forward(stream);
+        let hidden = linear(input.clone(), self.mlp_input.val());
+        [input, linear(gelu(hidden), self.mlp_output.val())]
     }
 
     fn attend(&self, stream: Tensor<3>) -> Tensor<3> {
@@ -194,6 +212,20 @@ mod tests {
             let spliced = lm.logits_from(lm.activations(ids.clone(), layer), layer);
             spliced.into_data().assert_eq(&lm.logits(ids.clone()).into_data(), true);
         }
+    }
+
+    #[test]
+    fn what_a_perceptron_adds_is_all_that_follows_from_what_it_reads() {
+        let device = Device::flex();
+        let lm = tiny(&device);
+        let ids = Tensor::from_data([[1, 2, 3, 4], [0, 6, 5, 1]], &device);
+
+        let [input, added] = lm.perceptron(ids.clone(), 2);
+
+        let before = lm.activations(ids, 2) - added;
+        let expected = lm.blocks[1].mlp_norm.forward(before);
+        let difference = (input - expected).abs().max().into_scalar::<f32>();
+        assert!(difference < 1e-5, "{difference}");
     }
 
     #[test]

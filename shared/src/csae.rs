@@ -134,6 +134,21 @@ impl Csae {
         let features = self.features(centred.clone());
         let active = TopK::select(features.clone(), limits.sparsity_k);
         let active = refit(active, centred, self.decoder.val(), self.refit_steps);
+        self.compose(features, active, limits)
+    }
+
+    /// What follows from `inputs`, of shape `[batch, d_model]`, centred and scaled: the model as a
+    /// transcoder, which predicts what a part of the language model computes from what that part reads
+    /// (Dunefsky et al., arXiv 2406.11944). What it predicts is not among its inputs, so nothing is
+    /// refitted.
+    pub fn transcode(&self, inputs: Tensor<2>, limits: Limits) -> CsaeOutput {
+        let features = self.features(inputs);
+        let active = TopK::select(features.clone(), limits.sparsity_k);
+        self.compose(features, active, limits)
+    }
+
+    /// What the `active` ones of all `features` say, one by one and together.
+    fn compose(&self, features: Tensor<2>, active: TopK, limits: Limits) -> CsaeOutput {
         let attention = match &self.attention {
             Some(attention) if limits.combination_size > 1 => {
                 Some(attention.forward(&active, limits.combination_size))

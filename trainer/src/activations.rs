@@ -36,15 +36,14 @@ pub struct RowCounts {
     pub selection: usize,
 }
 
-/// Records rows after block `layer` at random places of the training text.
+/// Records what `read` makes of random places of the training text: [`stream`], [`perceptron`].
 ///
 /// A text with fewer places gives fewer rows, nine tenths of them to train on.
 ///
 /// # Errors
 /// The user stops it.
 pub fn record(
-    lm: &CharLm,
-    layer: usize,
+    read: &dyn Fn(&Batch) -> Tensor<3>,
     text: &[u32],
     windows: Windows,
     counts: RowCounts,
@@ -62,8 +61,8 @@ pub fn record(
     let mut done = 0;
     for starts in starts.chunks(WINDOWS_AT_ONCE) {
         interrupt::check()?;
-        let stream = read(lm, layer, &Batch::of(text, starts, windows.block_size));
-        train_rows.extend(to_vec(counted(stream, windows)));
+        let read = read(&Batch::of(text, starts, windows.block_size));
+        train_rows.extend(to_vec(counted(read, windows)));
         done += starts.len();
         progress((done * in_window).min(counts.train));
     }
@@ -75,11 +74,42 @@ pub fn record(
     Ok(Recorded { train: rows(train_rows), selection: rows(selected) })
 }
 
+/// Reads a text in order from its beginning on, until `rows` rows count or it ends: `[rows, width]`.
+///
+/// # Errors
+/// The user stops it.
+pub fn in_order(
+    read: &dyn Fn(&Batch) -> Tensor<3>,
+    text: &[u32],
+    windows: Windows,
+    rows: usize,
+) -> Result<Rows> {
+    let mut starts = windows.starts(text.len());
+    starts.truncate(rows.div_ceil(windows.counted(0).len()).max(1));
+    let mut all = Rows { values: vec![], width: 0 };
+    for starts in starts.chunks(WINDOWS_AT_ONCE) {
+        interrupt::check()?;
+        let rows = counted(read(&Batch::of(text, starts, windows.block_size)), windows);
+        [_, all.width] = rows.dims();
+        all.values.extend(to_vec(rows));
+    }
+    Ok(all)
+}
+
 /// The residual stream after block `layer` for a batch: `[batch_size, block_size, d_model]`.
-pub fn read(lm: &CharLm, layer: usize, batch: &Batch) -> Tensor<3> {
+pub fn stream(lm: &CharLm, layer: usize, batch: &Batch) -> Tensor<3> {
+    lm.activations(of_batch(lm, batch), layer)
+}
+
+/// What the perceptron of block `layer` reads, then what it adds to the stream:
+/// `[batch_size, block_size, 2 * d_model]`.
+pub fn perceptron(lm: &CharLm, layer: usize, batch: &Batch) -> Tensor<3> {
+    Tensor::cat(lm.perceptron(of_batch(lm, batch), layer).into(), 2)
+}
+
+fn of_batch(lm: &CharLm, batch: &Batch) -> Tensor<2, Int> {
     let device = lm.token_embedding.val().device();
-    let shape = [batch.batch_size, batch.block_size];
-    lm.activations(ids(&batch.inputs, shape, &device), layer)
+    ids(&batch.inputs, [batch.batch_size, batch.block_size], &device)
 }
 
 /// The rows of a batch that count: `[batch_size * counted, d_model]`.
@@ -163,7 +193,16 @@ mod tests {
     fn recorded(train: usize, selection: usize) -> Recorded {
         let text: Vec<u32> = (0..200).map(|i| (i * i % 5) as u32).collect();
         let counts = RowCounts { train, selection };
-        record(&lm(), 1, &text, Windows { block_size: 4 }, counts, 1, &mut |_| {}).unwrap()
+        let lm = lm();
+        record(
+            &|batch| stream(&lm, 1, batch),
+            &text,
+            Windows { block_size: 4 },
+            counts,
+            1,
+            &mut |_| {},
+        )
+        .unwrap()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The steps of a run, each of which finds what an earlier call has reached.
 
+pub mod transcoder;
+
 use std::cell::RefCell;
 
 use anyhow::Result;
@@ -217,8 +219,7 @@ impl Experiment<'_> {
         let mut stage = self.console.stage(title, 0, self.profile.rows as u64);
         let (train, selection) = (self.profile.rows, self.profile.selection_rows);
         let recorded = activations::record(
-            lm,
-            self.profile.layer,
+            &|batch| activations::stream(lm, self.profile.layer, batch),
             &self.text.corpus.train,
             self.windows(),
             RowCounts { train, selection },

@@ -59,7 +59,7 @@ pub fn run(out_dir: &Path, settings: &Settings, console: &Console) -> Result<()>
         console.say(&format!("{}: finished meanwhile, nothing to do", out_dir.display()));
         return Ok(());
     };
-    let stages = experiment.plan.trials.len() + 3;
+    let stages = experiment.plan.trials.len() + 3 + usize::from(experiment.transcodes());
     let title = |stage: usize, name: &str| format!("[{stage}/{stages}] {name}");
     let lm = experiment.language_model(&title(1, "language model"))?;
     let rows = experiment.rows(&title(2, "activations"), &lm.model)?;
@@ -68,7 +68,9 @@ pub fn run(out_dir: &Path, settings: &Settings, console: &Console) -> Result<()>
         let title = title(3 + place, trial.name);
         trials.push(experiment.trial(&title, trial, &rows, &trials)?);
     }
-    let results = Results::measure(&experiment, &lm, &rows, trials, &title(stages, "results"))?;
+    let transcoder = experiment.transcoder(&title(stages - 1, "transcoder"), &lm.model, &trials)?;
+    let title = title(stages, "results");
+    let results = Results::measure(&experiment, &lm, &rows, trials, transcoder, &title)?;
     output::write(&experiment, &results)?;
     let seconds = started.elapsed().as_secs();
     console.say(&format!(

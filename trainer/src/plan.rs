@@ -21,6 +21,9 @@ pub struct Plan {
     pub question: &'static str,
     /// What it trains.
     pub trials: Vec<Trial>,
+    /// The trial that is also trained as a transcoder of the perceptron, where the text has hidden
+    /// variables that the perceptron might compute.
+    pub transcoder: Option<&'static str>,
     /// Whether it has seeds enough to say that a combination is found again.
     pub many_seeds: bool,
 }
@@ -70,6 +73,7 @@ fn run_0() -> Plan {
         name: "run_0",
         question: "How well do single features explain the language model?",
         trials: vec![base("topk")],
+        transcoder: None,
         many_seeds: false,
     }
 }
@@ -82,6 +86,7 @@ fn run_1() -> Plan {
             base("topk"),
             Trial { attention: Some(AttentionConfig::new()), ..base("attention") },
         ],
+        transcoder: None,
         many_seeds: false,
     }
 }
@@ -101,6 +106,7 @@ fn run_3() -> Plan {
         name: "run_3",
         question: "Which features combine, and what do combinations explain that features cannot?",
         trials: vec![base("topk"), refit("topk_refit"), units],
+        transcoder: Some("units"),
         many_seeds: true,
     }
 }

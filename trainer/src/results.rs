@@ -21,6 +21,7 @@ use crate::analysis::hidden::{self, Told};
 use crate::analysis::reuse::{self, Reuse};
 use crate::baselines::pca::Pca;
 use crate::data::languages::TaskAccuracy;
+use crate::experiment::transcoder::Transcoded;
 use crate::experiment::{Experiment, ReadyRows, SEED, TrialResult};
 use crate::train::lm::{TrainedLm, ids};
 
@@ -52,6 +53,8 @@ pub struct Results {
     pub normalization: Normalization,
     /// How well the language model does the task of a generated language.
     pub task: Option<TaskAccuracy>,
+    /// What a transcoder of the perceptron tells.
+    pub transcoder: Option<Transcoded>,
 }
 
 /// The language model and how it did.
@@ -136,6 +139,7 @@ impl Results {
         lm: &TrainedLm,
         rows: &ReadyRows,
         trials: Vec<TrialResult>,
+        transcoder: Option<Transcoded>,
         title: &str,
     ) -> Result<Self> {
         let (profile, corpus) = (&experiment.profile, &experiment.text.corpus);
@@ -175,6 +179,7 @@ impl Results {
             exports,
             normalization: rows.normalization.clone(),
             task: task(experiment, &held_out),
+            transcoder,
         })
     }
 }

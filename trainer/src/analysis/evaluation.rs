@@ -13,7 +13,7 @@ use shared::{CharLm, Csae, Limits, TopK};
 
 use super::measures;
 use super::screening::sparse::SparseRows;
-use crate::activations::{counted, read};
+use crate::activations::{self, counted};
 use crate::data::{Batch, Windows};
 use crate::interrupt;
 use crate::train::lm::losses;
@@ -109,7 +109,7 @@ impl<'a> HeldOut<'a> {
         for starts in starts.chunks(WINDOWS_AT_ONCE) {
             interrupt::check()?;
             let batch = Batch::of(text, starts, windows.block_size);
-            let stream = read(lm, layer, &batch);
+            let stream = activations::stream(lm, layer, &batch);
             let scaled = normalization.apply(counted(stream.clone(), windows));
             held_out.rows.extend(to_vec(scaled));
             held_out.batches.push(ReadBatch { targets: batch.targets, stream });
@@ -245,7 +245,8 @@ impl<'a> HeldOut<'a> {
 }
 
 impl ActiveRows {
-    fn add(&mut self, active: TopK) {
+    /// Adds the rows of a code.
+    pub fn add(&mut self, active: TopK) {
         self.features.extend(to_ints(active.indices).iter().map(|index| *index as u32));
         self.values.extend(to_vec(active.values));
     }
@@ -262,7 +263,7 @@ impl ActiveRows {
     }
 
     /// How many features are active in each row.
-    fn counts(&self) -> Vec<usize> {
+    pub fn counts(&self) -> Vec<usize> {
         let active = |row: &[f32]| row.iter().filter(|value| **value > 0.0).count();
         self.values.chunks_exact(self.k).map(active).collect()
     }

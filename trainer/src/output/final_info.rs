@@ -35,6 +35,11 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
             info.final_info_dict.insert(format!("{}_consistency", export.name), json!(told));
         }
     }
+    if let Some(transcoder) = &results.transcoder {
+        info.add("transcoder_fvu", &[transcoder.fvu]);
+        info.add("transcoder_silent_fvu", &[transcoder.fvu_silent]);
+        info.final_info_dict.insert("transcoder".into(), json!(transcoder));
+    }
     if let Some(task) = &results.task {
         info.add("task_accuracy", &[task.of_answers()]);
         info.add("task_accuracy_of_lines", &[task.of_lines()]);

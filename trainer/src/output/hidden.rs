@@ -12,34 +12,41 @@ use crate::results::Results;
 /// The tables of each autoencoder: their names and texts.
 pub fn tables(results: &Results) -> Vec<(String, String)> {
     let mut files = vec![];
-    for export in results.exports.iter().filter(|export| !export.hidden.is_empty()) {
-        files.push((format!("hidden/{}.csv", export.name), csv(&export.hidden)));
-        for told in export.hidden.iter().filter(|told| told.table.is_some()) {
-            let name = told.variable.replace(' ', "_");
-            files.push((format!("hidden/{}_truth_{name}.csv", export.name), truth(told)));
+    for (name, hidden) in models(results) {
+        files.push((format!("hidden/{name}.csv"), csv(hidden)));
+        for told in hidden.iter().filter(|told| told.table.is_some()) {
+            let variable = told.variable.replace(' ', "_");
+            files.push((format!("hidden/{name}_truth_{variable}.csv"), truth(told)));
         }
     }
     files
 }
 
+/// The models that were asked about hidden variables, by name.
+fn models(results: &Results) -> impl Iterator<Item = (&str, &[Told])> {
+    let exports = results.exports.iter().map(|export| (export.name.as_str(), &export.hidden[..]));
+    let transcoder = results.transcoder.iter().map(|it| ("transcoder", &it.hidden[..]));
+    exports.chain(transcoder).filter(|(_, hidden)| !hidden.is_empty())
+}
+
 /// The truth tables as pictures: what the unit that tells a variable best does for each combination of
 /// what the variable is computed from.
 pub fn charts(results: &Results) -> Vec<(String, Chart)> {
-    let all = results.exports.iter().flat_map(|export| &export.hidden);
-    let chart = |told: &Told| {
-        let name = format!("truth_{}", told.variable.replace(' ', "_"));
-        Some((name, truth_chart(told, told.table.as_ref()?, told.unit.as_ref()?)))
+    let all = models(results).flat_map(|(name, told)| told.iter().map(move |told| (name, told)));
+    let chart = |(model, told): (&str, &Told)| {
+        let name = format!("{model}_truth_{}", told.variable.replace(' ', "_"));
+        Some((name, truth_chart(model, told, told.table.as_ref()?, told.unit.as_ref()?)))
     };
     all.filter_map(chart).collect()
 }
 
-fn truth_chart(told: &Told, table: &TruthTable, unit: &Detection) -> Chart {
+fn truth_chart(model: &str, told: &Told, table: &TruthTable, unit: &Detection) -> Chart {
     let word = |value: &bool| if *value { "yes" } else { "no" };
     let name = |values: &[bool]| values.iter().map(word).collect::<Vec<_>>().join(", ");
     let column = unit.parts.first().map_or(0, |part| part.column);
     let rates = table.cells.iter().map(|cell| cell.rate.unwrap_or(f64::NAN));
     Chart {
-        title: format!("Does unit {column} compute {}?", told.variable),
+        title: format!("Does unit {column} of {model} compute {}?", told.variable),
         subtitle: Some(format!(
             "the unit that tells it best, F1 {:.2}; best feature {}, two features {}, always yes {:.2}; \
              whiskers are Wilson's 95 % intervals",
@@ -79,14 +86,22 @@ pub fn notes(results: &Results) -> Option<String> {
         task.lines,
         100.0 * task.of_lines()
     );
-    for export in results.exports.iter().filter(|export| !export.hidden.is_empty()) {
+    if let Some(transcoder) = &results.transcoder {
+        let _ = write!(
+            text,
+            "\nThe transcoder predicts what the perceptron adds to the stream: FVU {:.4}, with its {} \
+             combinations silent {:.4}; {:.1} features are active on average.",
+            transcoder.fvu, transcoder.combinations, transcoder.fvu_silent, transcoder.l0
+        );
+    }
+    for (name, hidden) in models(results) {
         let _ = write!(
             text,
             "\n\nWhat of {} tells hidden variables: F1 on rows that it was not chosen on (in brackets on \
              a control variable).\n{:<20} {:<8} {:>7} {:>16} {:>16} {:>16}",
-            export.name, "variable", "value", "always", "unit", "feature", "two features"
+            name, "variable", "value", "always", "unit", "feature", "two features"
         );
-        for told in &export.hidden {
+        for told in hidden {
             let [feature, pair, unit] = told.control;
             let _ = write!(
                 text,

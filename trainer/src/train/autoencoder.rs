@@ -116,11 +116,12 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<TrainedAutoencoder> {
     let steps = task.training.steps;
-    let mut state = State::start(task, &rows.device(), resume)?;
+    let transcodes = rows.targets(0).is_some();
+    let mut state = State::start(task, &rows.device(), transcodes, resume)?;
     let mut clock = Clock::new(state.seconds);
     let resumed_at = state.step;
     while state.step < steps {
-        let batch = rows.batch(state.step);
+        let batch = (rows.batch(state.step), rows.targets(state.step));
         let limits = schedule::limits(state.step, steps, task.schedule, task.config.limits());
         let terms = state.learn(task, batch, limits);
         state.compose(task, rows, limits)?;
@@ -153,10 +154,15 @@ struct State {
 }
 
 impl State {
-    fn start(task: &AutoencoderTask, device: &Device, resume: Option<Snapshot>) -> Result<Self> {
+    fn start(
+        task: &AutoencoderTask,
+        device: &Device,
+        transcodes: bool,
+        resume: Option<Snapshot>,
+    ) -> Result<Self> {
         let model = task.config.init(task.seed, &device.clone().autodiff());
         let mut state = Self {
-            learner: Learner::new(model, device),
+            learner: Learner::new(model, device, transcodes),
             silent: Tensor::zeros([task.config.n_features], device),
             any_dead: false,
             parts: vec![],
@@ -186,14 +192,20 @@ impl State {
         Ok(state)
     }
 
-    /// One step on `rows`.
-    fn learn(&mut self, task: &AutoencoderTask, rows: Tensor<2>, limits: Limits) -> LossTerms {
+    /// One step on rows, and on what they are to be turned into if not rebuilt.
+    fn learn(
+        &mut self,
+        task: &AutoencoderTask,
+        (rows, targets): (Tensor<2>, Option<Tensor<2>>),
+        limits: Limits,
+    ) -> LossTerms {
         let [batch, _] = rows.dims();
         let share = schedule::trapezoid(self.step, task.training.steps, task.training.warmup);
         let dead =
             self.any_dead.then(|| self.silent.clone().greater_scalar(dead_after(task.training)));
         let lesson = Lesson {
             rows,
+            targets,
             limits,
             dead: dead.map(|dead| dead.float()),
             auxk_weight: task.training.auxk_weight,
@@ -225,7 +237,9 @@ impl State {
         }
         if task.config.units.is_some() && due(training.times, [training.from, training.until]) {
             let sample = rows.sample(self.step, training.rows);
-            let model = composition::recompose(self.learner.model(), sample, limits, training)?;
+            let targets = rows.sample_targets(self.step, training.rows);
+            let model = self.learner.model();
+            let model = composition::recompose(model, sample, targets, limits, training)?;
             self.parts = parts_of(&model);
             self.learner.recompose(model);
         }
@@ -325,9 +339,9 @@ mod tests {
         let mut source = RecordedRows::new(&rows, training.batch_size, 1, &device);
         let straight = train(&task, &mut source, None, &mut Unwatched).unwrap();
 
-        let mut state = State::start(&task, &source.device(), None).unwrap();
+        let mut state = State::start(&task, &source.device(), false, None).unwrap();
         for step in 0..60 {
-            let terms = state.learn(&task, source.batch(step), config.limits());
+            let terms = state.learn(&task, (source.batch(step), None), config.limits());
             state.compose(&task, &mut source, config.limits()).unwrap();
             if state.step.is_multiple_of(BETWEEN_METRICS) {
                 state.measure(&task, &terms, config.limits()).unwrap();

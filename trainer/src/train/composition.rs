@@ -11,6 +11,7 @@ use shared::composition::units::remove_span;
 use shared::weights::{param, to_ints, to_vec};
 use shared::{Csae, Limits, TopK, Units};
 
+use crate::analysis::evaluation::ActiveRows;
 use crate::analysis::exact_code::{Coding, ExactCode};
 use crate::analysis::screening::{Evidence, Screening, ScreeningConfig, screen};
 use crate::plan::CompositionTraining;
@@ -27,18 +28,23 @@ pub fn is_due(step: u64, steps: u64, times: usize, [from, until]: [f64; 2]) -> b
     })
 }
 
-/// Gives the units the combinations that `rows` show.
+/// Gives the units the combinations that `rows` show, or what `targets` are that they are to be turned
+/// into.
 ///
 /// # Errors
 /// The model has become something that is not finite.
 pub fn recompose(
     mut model: Csae,
     rows: Tensor<2>,
+    targets: Option<Tensor<2>>,
     limits: Limits,
     training: &CompositionTraining,
 ) -> Result<Csae> {
     let Some(units) = model.units.clone() else { return Ok(model) };
-    let code = exact_code(&model, rows, limits, training);
+    let code = match targets {
+        None => exact_code(&model, rows, limits, training),
+        Some(targets) => transcoded(&model, rows, targets, limits),
+    };
     let [_, d_model] = model.decoder.val().dims();
     let evidence = Evidence {
         codes: &code.rows,
@@ -77,6 +83,23 @@ pub fn exact_code(
         cut: training.cut,
     };
     coding.solve()
+}
+
+/// The codes of rows, and what their features do not say of `targets`. What is predicted cannot be
+/// solved for, so the encoder's code is all there is.
+fn transcoded(model: &Csae, rows: Tensor<2>, targets: Tensor<2>, limits: Limits) -> ExactCode {
+    let model = model.valid();
+    let alone = Limits { combination_size: 1, ..limits };
+    let k = limits.sparsity_k;
+    let (mut active, mut residuals) = (ActiveRows { k, ..ActiveRows::default() }, vec![]);
+    for (rows, targets) in
+        rows.split(ROWS_AT_ONCE, 0).into_iter().zip(targets.split(ROWS_AT_ONCE, 0))
+    {
+        let output = model.transcode(rows, alone);
+        residuals.extend(to_vec(targets - output.reconstruction));
+        active.add(output.active);
+    }
+    ExactCode { rows: active.codes(), residuals }
 }
 
 fn with_parts(mut units: Units, screening: &Screening) -> Units {

@@ -20,6 +20,8 @@ use super::composition;
 pub(super) struct Lesson<'a> {
     /// `[batch, d_model]`.
     pub(super) rows: Tensor<2>,
+    /// What is to be made of them, if not they themselves: `[batch, d_model]`. By tensors only.
+    pub(super) targets: Option<Tensor<2>>,
     pub(super) limits: Limits,
     /// 1 for dead features, if there are any: `[n_features]`.
     pub(super) dead: Option<Tensor<1>>,
@@ -37,9 +39,9 @@ pub(super) enum Learner {
 }
 
 impl Learner {
-    /// A learner for `model`, whose tensors are on `device`.
-    pub(super) fn new(model: Csae, device: &Device) -> Self {
-        match model.attention.is_none() && on_processor(device) {
+    /// A learner for `model`, whose tensors are on `device`; one that transcodes does so by tensors.
+    pub(super) fn new(model: Csae, device: &Device, transcodes: bool) -> Self {
+        match model.attention.is_none() && on_processor(device) && !transcodes {
             true => Self::ByKernel(Box::new(ByKernel::new(model))),
             false => Self::ByTensors(Box::new(ByTensors::new(model))),
         }
@@ -96,7 +98,7 @@ impl Learner {
         let model = weights::load(self.model(), &weights::part(stored, "model."))?;
         let mut adam = Adam::new(AdamConfig::default());
         adam.load(stored, steps, device)?;
-        *self = Self::new(model, device);
+        *self = Self::new(model, device, matches!(self, Self::ByTensors(_)));
         match self {
             Self::ByTensors(learner) => learner.adam = adam,
             Self::ByKernel(learner) => learner.load_memory(&adam, i32::try_from(steps)?),
@@ -117,10 +119,14 @@ impl ByTensors {
     }
 
     fn learn(&mut self, lesson: Lesson) -> (LossTerms, Tensor<1>) {
-        let Lesson { rows, limits, dead, auxk_weight, rate, parts } = lesson;
-        let output = self.model.forward(rows.clone(), limits);
+        let Lesson { rows, targets, limits, dead, auxk_weight, rate, parts } = lesson;
+        let output = match targets {
+            None => self.model.forward(rows.clone(), limits),
+            Some(_) => self.model.transcode(rows.clone(), limits),
+        };
         let fired = fired(&output.active, self.model.encoder_bias.val().dims()[0]);
-        let terms = LossTerms::of(&self.model, rows, &output, dead, auxk_weight);
+        let wanted = targets.unwrap_or(rows);
+        let terms = LossTerms::of(&self.model, wanted, &output, dead, auxk_weight);
         let mut gradients = terms.total().backward();
         across(&self.model.decoder, &mut gradients);
         let mut model = self.adam.step(rate, self.model.clone(), gradients);

@@ -16,6 +16,17 @@ pub trait RowSource {
     /// not so many.
     fn sample(&mut self, step: u64, count: usize) -> Tensor<2>;
 
+    /// What the rows of a step and of a sample are to be turned into, row by row; nothing for those
+    /// that are to be rebuilt themselves.
+    fn targets(&mut self, _step: u64) -> Option<Tensor<2>> {
+        None
+    }
+
+    /// As [`targets`](Self::targets), of a sample.
+    fn sample_targets(&mut self, _step: u64, _count: usize) -> Option<Tensor<2>> {
+        None
+    }
+
     /// Where the rows are.
     fn device(&self) -> Device;
 }
@@ -73,6 +84,48 @@ impl RowSource for RecordedRows<'_> {
     }
 }
 
+/// Rows, and what each is to be turned into.
+#[derive(Debug)]
+pub struct PairedRows<'a> {
+    inputs: RecordedRows<'a>,
+    outputs: RecordedRows<'a>,
+}
+
+impl<'a> PairedRows<'a> {
+    /// The order that `seed` gives to both; row by row they belong together.
+    pub fn new(
+        [inputs, outputs]: [&'a Rows; 2],
+        batch_size: usize,
+        seed: u64,
+        device: &'a Device,
+    ) -> Self {
+        let ordered = |rows| RecordedRows::new(rows, batch_size, seed, device);
+        Self { inputs: ordered(inputs), outputs: ordered(outputs) }
+    }
+}
+
+impl RowSource for PairedRows<'_> {
+    fn batch(&mut self, step: u64) -> Tensor<2> {
+        self.inputs.batch(step)
+    }
+
+    fn sample(&mut self, step: u64, count: usize) -> Tensor<2> {
+        self.inputs.sample(step, count)
+    }
+
+    fn targets(&mut self, step: u64) -> Option<Tensor<2>> {
+        Some(self.outputs.batch(step))
+    }
+
+    fn sample_targets(&mut self, step: u64, count: usize) -> Option<Tensor<2>> {
+        Some(self.outputs.sample(step, count))
+    }
+
+    fn device(&self) -> Device {
+        self.inputs.device()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +164,20 @@ mod tests {
         let mut resumed = RecordedRows::new(&rows, 10, 1, &device);
 
         assert_eq!(to_vec(straight.batch(9)), to_vec(resumed.batch(9)));
+    }
+
+    #[test]
+    fn a_target_belongs_to_its_row() {
+        let (inputs, device) = (rows(), Device::flex());
+        let outputs = Rows { values: (0..70).map(|row| row as f32 + 0.5).collect(), width: 1 };
+        let mut source = PairedRows::new([&inputs, &outputs], 10, 1, &device);
+
+        for (input, output) in [
+            (source.batch(8), source.targets(8).unwrap()),
+            (source.sample(8, 20), source.sample_targets(8, 20).unwrap()),
+        ] {
+            assert!(to_vec(output - input).iter().all(|difference| *difference == 0.5));
+        }
     }
 
     #[test]

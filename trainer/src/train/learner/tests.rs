@@ -41,6 +41,7 @@ impl Case {
     fn lesson(&self) -> Lesson<'_> {
         Lesson {
             rows: self.rows.clone(),
+            targets: None,
             limits: self.limits,
             dead: None,
             auxk_weight: 0.0,
@@ -225,12 +226,12 @@ fn a_training_by_the_kernel_is_the_training_by_tensors() {
 fn a_learner_read_back_goes_on_bit_by_bit() {
     let case = Case::new(5);
     let device = Device::flex();
-    let mut straight = Learner::new(case.model.clone(), &device);
+    let mut straight = Learner::new(case.model.clone(), &device, false);
     straight.learn(case.lesson());
     let mut stored = Weights::new();
     straight.save(&mut stored);
 
-    let mut resumed = Learner::new(Case::new(5).model, &device);
+    let mut resumed = Learner::new(Case::new(5).model, &device, false);
     resumed.load(&stored, 1, &device).unwrap();
     straight.learn(case.lesson());
     resumed.learn(case.lesson());
@@ -260,7 +261,7 @@ fn time(config: &CsaeConfig, by_kernel: bool, steps: usize) -> (Duration, Durati
     }
     let parts = model.units.as_ref().map_or(vec![], shared::Units::combinations);
     let mut learner = match by_kernel {
-        true => Learner::new(model, &device),
+        true => Learner::new(model, &device, false),
         false => Learner::ByTensors(Box::new(ByTensors::new(model))),
     };
     let values = random::normal(&mut random::stream(1, "rows"), 512 * config.d_model, 1.0);
@@ -270,6 +271,7 @@ fn time(config: &CsaeConfig, by_kernel: bool, steps: usize) -> (Duration, Durati
             let started = Instant::now();
             learner.learn(Lesson {
                 rows: rows.clone(),
+                targets: None,
                 limits: config.limits(),
                 dead: None,
                 auxk_weight: 0.0,

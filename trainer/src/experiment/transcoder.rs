@@ -1,0 +1,229 @@
+//! The model as a transcoder: what the perceptron of a block adds to the stream, from what it reads. A
+//! conjunction that the perceptron computes is computed here as well, and not only seen in the stream.
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use shared::sae::FinishedCsae;
+use shared::weights::to_vec;
+use shared::{CharLm, CsaeConfig};
+
+use super::{Experiment, ROWS_AT_ONCE, SEED, TrialResult};
+use crate::activations::{self, Recorded, RowCounts};
+use crate::analysis::combinations::of_units;
+use crate::analysis::evaluation::ActiveRows;
+use crate::analysis::hidden::{self, Told};
+use crate::analysis::measures;
+use crate::data::Rows;
+use crate::data::languages::AnnotatedText;
+use crate::train::autoencoder::{self, AutoencoderTask};
+use crate::train::rows::PairedRows;
+
+/// What is known of a transcoder, all of it on held-out text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Transcoded {
+    /// The share of the variance of what the perceptron adds that is not predicted.
+    pub fvu: f64,
+    /// The same with its units silent.
+    pub fvu_silent: f64,
+    /// The mean number of active features.
+    pub l0: f64,
+    /// How many different combinations its units have.
+    pub combinations: usize,
+    /// What of it tells hidden variables.
+    #[serde(skip)]
+    pub hidden: Vec<Told>,
+}
+
+/// What the perceptron reads and what it adds, centred and scaled: `[rows, d_model]` each.
+struct Pairs {
+    inputs: Rows,
+    outputs: Rows,
+}
+
+impl Experiment<'_> {
+    /// Whether there is a transcoder to train.
+    pub fn transcodes(&self) -> bool {
+        self.plan.transcoder.is_some() && self.text.hidden.is_some()
+    }
+
+    /// Trains and measures the transcoder that the plan asks for; nothing without hidden variables.
+    ///
+    /// # Errors
+    /// A file is damaged or cannot be written, or the user stops it.
+    pub fn transcoder(
+        &self,
+        title: &str,
+        lm: &CharLm,
+        trials: &[TrialResult],
+    ) -> Result<Option<Transcoded>> {
+        let trial = trials.iter().find(|trial| Some(trial.trial.name) == self.plan.transcoder);
+        let (Some(trial), Some(text)) = (trial, &self.text.hidden) else { return Ok(None) };
+        let read = |batch: &_| activations::perceptron(lm, self.profile.layer, batch);
+        let counts = RowCounts { train: self.profile.rows, selection: 0 };
+        let (corpus, windows) = (&self.text.corpus, self.windows());
+        let recorded =
+            activations::record(&read, &corpus.train, windows, counts, SEED, &mut |_| ())?;
+        let held_out = self.profile.held_out_rows;
+        let held_out = activations::in_order(&read, &corpus.validation, windows, held_out)?;
+        let [train, held_out] = Pairs::ready(&recorded.train, &held_out);
+
+        let config = self.profile.autoencoder(&trial.trial);
+        let config = CsaeConfig { refit_steps: 0, ..config };
+        let model = self.train_transcoder(title, &train, &config, trial)?;
+        let told = self.measure_transcoder(&model, &held_out, text)?;
+        Ok(Some(told))
+    }
+
+    fn train_transcoder(
+        &self,
+        title: &str,
+        rows: &Pairs,
+        config: &CsaeConfig,
+        trial: &TrialResult,
+    ) -> Result<FinishedCsae> {
+        let name = "transcoder";
+        let task = AutoencoderTask {
+            name,
+            config,
+            schedule: trial.trial.schedule,
+            training: &self.profile.autoencoder_training,
+            learning_rate: trial.best_rate,
+            seed: 0,
+        };
+        let device = &self.device.device;
+        let mut source =
+            PairedRows::new([&rows.inputs, &rows.outputs], task.training.batch_size, 0, device);
+        let resume = self.folder.load(name)?;
+        let mut watcher = self.watch(title, name, resume.as_ref(), task.training.steps);
+        let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
+            .map_err(|error| self.unless_damaged(name, error))?;
+        watcher.stage.finish(&format!("after {:.0} s", trained.seconds));
+        self.metrics.borrow_mut().extend(trained.metrics.clone());
+        self.write_metrics(&[])?;
+        Ok(FinishedCsae { model: trained.model, limits: config.limits() })
+    }
+
+    fn measure_transcoder(
+        &self,
+        finished: &FinishedCsae,
+        rows: &Pairs,
+        text: &AnnotatedText,
+    ) -> Result<Transcoded> {
+        let mut alone = finished.limits;
+        alone.combination_size = 1;
+        let mut active = ActiveRows { k: finished.limits.sparsity_k, ..ActiveRows::default() };
+        let (mut predicted, mut silent) = (vec![], vec![]);
+        for block in rows.inputs.blocks(ROWS_AT_ONCE, &self.device.device) {
+            let output = finished.model.transcode(block.clone(), finished.limits);
+            predicted.extend(to_vec(output.reconstruction));
+            active.add(output.active);
+            silent.extend(to_vec(finished.model.transcode(block, alone).reconstruction));
+        }
+        let fvu =
+            |predicted: &[f32]| measures::fvu(&rows.outputs.values, predicted, rows.outputs.width);
+        let counts = active.counts();
+        let first = self.windows().counted(0).start;
+        Ok(Transcoded {
+            fvu: fvu(&predicted),
+            fvu_silent: fvu(&silent),
+            l0: counts.iter().sum::<usize>() as f64 / counts.len().max(1) as f64,
+            combinations: of_units(finished).len(),
+            hidden: hidden::tell(&hidden::Active::of(finished, &active), text, first)
+                .context("hidden variables of the transcoder")?,
+        })
+    }
+}
+
+impl Pairs {
+    /// Centred and scaled by what the training rows are.
+    fn ready(train: &Rows, held_out: &Rows) -> [Self; 2] {
+        let [(inputs, held_inputs), (outputs, held_outputs)] = [0, 1].map(|half| {
+            let part = |rows| half_of(rows, half);
+            let recorded = Recorded { train: part(train), selection: part(held_out) };
+            let Recorded { train, selection } = {
+                let normalization = recorded.normalization();
+                recorded.scaled(&normalization)
+            };
+            (train, selection)
+        });
+        [Self { inputs, outputs }, Self { inputs: held_inputs, outputs: held_outputs }]
+    }
+}
+
+/// The first or second half of every row.
+fn half_of(rows: &Rows, half: usize) -> Rows {
+    let width = rows.width / 2;
+    let of_row = |row: &'_ [f32]| row[half * width..][..width].to_vec();
+    Rows { values: rows.iter().flat_map(of_row).collect(), width }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::prelude::*;
+    use crate::plan::{AutoencoderTraining, Profile, ProfileName, Schedule};
+    use crate::train::Unwatched;
+    use rand::RngExt;
+    use shared::UnitsConfig;
+
+    #[test]
+    fn halves_belong_together_and_are_centred() {
+        let rows = Rows { values: vec![1.0, 10.0, 3.0, 30.0], width: 2 };
+
+        let [train, held_out] = Pairs::ready(&rows, &rows);
+
+        assert_eq!((train.inputs.values, train.outputs.values), (vec![-1.0, 1.0], vec![-1.0, 1.0]));
+        assert_eq!(held_out.inputs.width, 1);
+    }
+
+    /// Eight inputs are on or off; each adds to an output of its own, the first two together a little to
+    /// one more.
+    fn with_a_conjunction(rows: usize) -> [Rows; 2] {
+        let mut random = shared::random::stream(1, "test");
+        let (mut inputs, mut outputs) = (vec![], vec![]);
+        for _ in 0..rows {
+            let on: Vec<f32> =
+                (0..8).map(|_| f32::from(u8::from(random.random::<f32>() < 0.25))).collect();
+            let mut output = [on.clone(), vec![0.0; 4]].concat();
+            output[9] = 0.8 * on[0] * on[1];
+            inputs.extend([on, vec![0.0; 4]].concat());
+            outputs.extend(output);
+        }
+        [inputs, outputs].map(|values| Rows { values, width: 12 })
+    }
+
+    #[test]
+    fn a_unit_finds_what_two_features_compute_together() {
+        let [inputs, outputs] = with_a_conjunction(6_000);
+        let units = UnitsConfig::new().with_n_units(8).with_n_heads(1);
+        // With a feature to spare, that one would say it: its bias makes it an AND.
+        let config = CsaeConfig::new(12).with_n_features(8).with_sparsity_k(8);
+        let config = config.with_units(Some(units));
+        let training = AutoencoderTraining {
+            steps: 600,
+            batch_size: 128,
+            ..Profile::named(ProfileName::Smoke).autoencoder_training
+        };
+        let task = AutoencoderTask {
+            name: "test",
+            config: &config,
+            schedule: Schedule::default(),
+            training: &training,
+            learning_rate: 1e-2,
+            seed: 1,
+        };
+        let device = Device::flex();
+        let mut source = PairedRows::new([&inputs, &outputs], 128, 1, &device);
+
+        let trained = autoencoder::train(&task, &mut source, None, &mut Unwatched).unwrap();
+
+        let rows = inputs.blocks(6_000, &device).next().unwrap();
+        let fvu = |limits| {
+            let predicted = trained.model.transcode(rows.clone(), limits).reconstruction;
+            measures::fvu(&outputs.values, &to_vec(predicted), 12)
+        };
+        let alone = shared::Limits { combination_size: 1, ..config.limits() };
+        let (together, alone) = (fvu(config.limits()), fvu(alone));
+        assert!(together < 0.5 * alone, "{together} with units, {alone} without");
+    }
+}
