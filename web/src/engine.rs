@@ -1,8 +1,9 @@
 //! The engine: holds the models in a worker and reads texts. Talks in messages.
 //!
-//! It hears `{kind: "load", autoencoder, names, buffers}` and `{kind: "read", text}`; it says
-//! `started`, `ready`, `{kind: "reading", json, milliseconds}`, `{kind: "refused", reason}` for a
-//! text, and `{kind: "failed", reason}` when it cannot go on.
+//! It hears `{kind: "load", autoencoder, names, buffers, warm_up}` and `{kind: "read", text}`; it says
+//! `started`, `warming` before it reads the text to warm up with, if there is one, `ready`,
+//! `{kind: "reading", json, milliseconds}`, `{kind: "refused", reason}` for a text, and
+//! `{kind: "failed", reason}` when it cannot go on. The worker's own `adapter` comes before all.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,7 +19,6 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 /// Computes on `device` until the page ends the worker.
 pub fn serve(device: Device) {
-    std::panic::set_hook(Box::new(|panic| fail(&panic.to_string())));
     let reader: Rc<RefCell<Option<Rc<Reader>>>> = Rc::default();
     let ear = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
         let (message, reader, device) = (event.data(), reader.clone(), device.clone());
@@ -27,6 +27,11 @@ pub fn serve(device: Device) {
     scope().set_onmessage(Some(ear.as_ref().unchecked_ref()));
     ear.forget(); // it listens until the page ends the worker
     say(&[("kind", "started".into())]);
+}
+
+/// A panic ends the engine; the page hears why.
+pub fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| fail(&panic.to_string())));
 }
 
 /// Tells the page that the engine cannot go on.
@@ -44,8 +49,9 @@ async fn answer(message: &JsValue, reader: &RefCell<Option<Rc<Reader>>>, device:
                 .and_then(|bundle| Reader::new(&bundle, &text("autoencoder"), device));
             match loaded {
                 Ok(loaded) => {
-                    *reader.borrow_mut() = Some(Rc::new(loaded));
-                    say(&[("kind", "ready".into())]);
+                    let loaded = Rc::new(loaded);
+                    *reader.borrow_mut() = Some(loaded.clone());
+                    make_ready(&loaded, &text("warm_up")).await;
                 }
                 Err(error) => fail(&error.to_string()),
             }
@@ -59,6 +65,17 @@ async fn answer(message: &JsValue, reader: &RefCell<Option<Rc<Reader>>>, device:
         }
         unknown => fail(&format!("the page sent {unknown:?}, which this engine does not know")),
     }
+}
+
+/// A graphics card compiles its programs with the first text.
+async fn make_ready(reader: &Reader, warm_up: &str) {
+    if !warm_up.is_empty() {
+        say(&[("kind", "warming".into())]);
+        if let Err(error) = reader.read(warm_up).await {
+            return fail(&error.to_string());
+        }
+    }
+    say(&[("kind", "ready".into())]);
 }
 
 async fn read(reader: &Reader, text: &str) {
