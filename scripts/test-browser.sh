@@ -35,5 +35,8 @@ browser_stages() {
   stage "wasm lints" wasm_lints
   stage "pages in Chromium" node_tests pages.test.mjs
   stage "engine in Chromium" node_tests engine.test.mjs
+  stage "no graphics card in Chromium" node_tests graphics.test.mjs
+  stage "times in Chromium" node_tests perf.test.mjs
+  stage "pages and engine in Firefox" node_tests firefox.test.mjs
   stage "accessibility" node_tests axe.test.mjs
 }

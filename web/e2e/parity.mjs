@@ -44,10 +44,14 @@ export async function readings(browser, engine, texts, patience) {
 }
 
 // Compares two readings; a feature may differ where its strength is within the tolerance of the rank
-// that still counts. Returns how many such ties there were.
+// that still counts. Returns how many such ties there were, and the largest difference elsewhere.
 function compare(stored, computed, tolerance) {
-  let ties = 0;
-  const near = (one, other, what) => assert.ok(Math.abs(one - other) <= tolerance * Math.max(1, Math.abs(one)), `${what}: ${one} and ${other}`);
+  let [ties, largest] = [0, 0];
+  const near = (one, other, what) => {
+    const difference = Math.abs(one - other) / Math.max(1, Math.abs(one));
+    assert.ok(difference <= tolerance, `${what}: ${one} and ${other}`);
+    largest = Math.max(largest, difference);
+  };
   assert.equal(computed.positions.length, stored.positions.length);
   stored.positions.forEach((position, at) => {
     const other = computed.positions[at];
@@ -80,7 +84,7 @@ function compare(stored, computed, tolerance) {
       if (position[loss] !== null) near(position[loss], other[loss], `${loss} at ${at}`);
     }
   });
-  return ties;
+  return { ties, largest };
 }
 
 export async function parity(browser, engine, count, tolerance, patience) {
@@ -88,6 +92,9 @@ export async function parity(browser, engine, count, tolerance, patience) {
   for (let number = 0; number < Math.min(count, index.texts.length); number++) stored.push(await json(`data/${run}/t/${number}.json`));
   const { answers, complaints } = await readings(browser, engine, stored.map((reading) => reading.text), patience);
   assert.deepEqual(complaints, []);
-  const ties = stored.map((reading, number) => compare(reading, answers[number].reading, tolerance));
-  console.log(`${engine}: ${stored.length} texts agree to ${tolerance}, ${ties.reduce((sum, ties) => sum + ties, 0)} ties`);
+  const found = stored.map((reading, number) => compare(reading, answers[number].reading, tolerance));
+  const ties = found.reduce((sum, { ties }) => sum + ties, 0);
+  const largest = Math.max(...found.map(({ largest }) => largest)).toExponential(1);
+  const times = answers.map(({ milliseconds }) => milliseconds.toFixed(0)).join(", ");
+  console.log(`${engine}: ${stored.length} texts agree to ${tolerance}, at most ${largest} apart, ${ties} ties; read in ${times} ms`);
 }

@@ -80,7 +80,8 @@ const WARM_UP: Duration = Duration::from_secs(3);
 /// A worker and what hears it.
 struct Listened {
     worker: Worker,
-    ears: (Closure<dyn Fn(MessageEvent)>, Closure<dyn Fn(JsValue)>),
+    ear: Closure<dyn Fn(MessageEvent)>,
+    alarm: Closure<dyn Fn(JsValue)>,
 }
 
 thread_local! {
@@ -177,12 +178,11 @@ impl EngineLink {
             self.hear(kind, &event.data());
         });
         worker.set_onmessage(Some(ear.as_ref().unchecked_ref()));
-        let broken = Closure::<dyn Fn(JsValue)>::new(move |_| {
+        let alarm = Closure::<dyn Fn(JsValue)>::new(move |_| {
             self.fail(kind, "its worker could not be started");
         });
-        worker.set_onerror(Some(broken.as_ref().unchecked_ref()));
-        let listened = Listened { worker, ears: (ear, broken) };
-        WORKER.with(|slot| *slot.borrow_mut() = Some(listened));
+        worker.set_onerror(Some(alarm.as_ref().unchecked_ref()));
+        WORKER.with(|slot| *slot.borrow_mut() = Some(Listened { worker, ear, alarm }));
     }
 
     fn hear(self, kind: EngineKind, message: &JsValue) {
@@ -298,11 +298,11 @@ fn post(send: impl FnOnce(&Worker) -> Result<(), JsValue>) {
 fn end_worker() {
     // The ear may be the one that now hears: it is dropped after this turn.
     let ended = WORKER.with(|slot| slot.borrow_mut().take());
-    if let Some(Listened { worker, ears }) = ended {
+    if let Some(Listened { worker, ear, alarm }) = ended {
         worker.set_onmessage(None);
         worker.set_onerror(None);
         worker.terminate();
-        spawn_local(async move { drop(ears) });
+        spawn_local(async move { drop((ear, alarm)) });
     }
 }
 
