@@ -36,10 +36,12 @@ try {
     self.postMessage({ kind: "adapter", name: await graphicsCard(asked.has("software")) });
     tellLoss();
   }
-  const { default: init } = await import(`${place}${name}.js?v=${version}`).catch(() => {
-    throw new Error("its file could not be loaded");
-  });
-  await init({ module_or_path: new URL(`${place}${name}_bg.wasm?v=${version}`, self.location) });
+  try {
+    const { default: init } = await import(`${place}${name}.js?v=${version}`);
+    await init({ module_or_path: new URL(`${place}${name}_bg.wasm?v=${version}`, self.location) });
+  } catch (error) {
+    throw new Error(`its file is damaged or could not be loaded (${error?.message ?? error})`);
+  }
 } catch (error) {
   fail(error);
 }

@@ -59,9 +59,10 @@ const model = (name, body) => (asked) => (asked.endsWith(`model/${name}`) ? { bo
 const missing = (name) => (asked) => (asked.startsWith(name) ? { status: 404 } : undefined);
 for (const [what, spoil, expected] of [
   ["no worker", missing("worker.js"), /its worker could not be started/],
-  ["no script of the engine", missing("engine_cpu.js"), /its file could not be loaded/],
-  ["no engine", missing("engine_cpu_bg"), /could not start/],
-  ["a damaged engine", (asked) => (asked.startsWith("engine_cpu_bg") ? { body: "no engine" } : undefined), /could not start/],
+  ["no script of the engine", missing("engine_cpu.js"), /its file is damaged or could not be loaded/],
+  ["no engine", missing("engine_cpu_bg"), /its file is damaged or could not be loaded/],
+  ["a damaged engine", (asked) => (asked.startsWith("engine_cpu_bg") ? { body: "no engine" } : undefined), /its file is damaged or could not be loaded/],
+  ["a blocked engine", (asked) => (asked.startsWith("engine_cpu_bg") ? { cut: true } : undefined), /its file is damaged or could not be loaded/],
   ["no weights", missing(`data/${run}/model/weights`), /weights.safetensors could not be loaded: the server says 404/],
   ["foreign weights", model("weights.safetensors", "no weights"), /weights.safetensors is damaged/],
   ["truncated weights", model("weights.safetensors", weights.subarray(0, 100_000)), /weights.safetensors is damaged/],

@@ -1,5 +1,6 @@
 // Without a graphics card that can be used, the processor takes over once, the page says why, and the
-// text stays.
+// text stays. A browser without WebGPU is in firefox.test.mjs, a graphics card that fails in
+// webgpu.test.mjs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +13,6 @@ const elsewhere = { ...site, address: site.address.replace("127.0.0.1", "explore
 for (const [reason, flags, where] of [
   ["only an adapter that the processor imitates was found", ["--enable-unsafe-webgpu"], site],
   ["no graphics adapter was found", ["--disable-gpu"], site],
-  ["this browser has no WebGPU", ["--disable-features=WebGPU", "--disable-blink-features=WebGPU"], site],
   ["WebGPU needs https or localhost", ["--host-resolver-rules=MAP explorer.test 127.0.0.1"], elsewhere],
 ]) {
   test(reason, async () => {
