@@ -73,7 +73,7 @@ fn Menu(
         }
     };
     view! {
-        <p>"On what your own texts are computed, on this machine either way."</p>
+        <p>"What computes your own texts. They stay on this machine either way."</p>
         <div class="row">
             {choice(EngineKind::Cpu, "cpu", "Processor")}
             {choice(EngineKind::Gpu, "gpu", "Graphics card")}
