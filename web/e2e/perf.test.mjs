@@ -97,7 +97,7 @@ test("from feature to feature, from own text to its reading", async () => {
     await route(page, "]", `Feature ${number + 1}`);
   }
   const text = index.texts.join("").repeat(9).slice(0, 256);
-  const { answers } = await readings(browser, "engine_cpu", Array(rounds).fill(text), 60_000);
+  const { answers } = await readings(browser, "engine_cpu", Array(5).fill(text), 60_000);
   await page.evaluate(() => { location.hash = "#/text"; });
   await id(page, "own-text").fill(text);
   const { wall, busy } = await traced(page, async () => {
