@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the browser half needs: the wasm target, wasm-bindgen, wasm-pack, trunk, Chromium with
-# its driver and Firefox for tests. Says what it does; a second run takes seconds. Leaves the default toolchain alone.
+# its driver and Firefox for tests. Says what it does; a second run takes seconds. Leaves the default
+# toolchain alone.
 #
 # CSAE_BUILD_CACHE  where tools and builds are kept (default ~/.cache/csae-build)
 set -eu
@@ -73,7 +74,7 @@ browsers() {
   local missing=()
   [ -x /usr/bin/chromium ] || missing+=(chromium)
   [ -x /usr/bin/chromedriver ] || missing+=(chromium-driver)
-  command -v firefox-esr >/dev/null || missing+=(firefox-esr)
+  [ -x /usr/bin/firefox-esr ] || [ -x /usr/bin/firefox ] || missing+=(firefox-esr)
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
   [ ${#missing[@]} = 0 ] && echo "Chromium and Firefox are there" || apt_install "${missing[@]}"

@@ -1,12 +1,14 @@
 // The explorer in Firefox: every page, and own text on the processor.
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { after, test } from "node:test";
 import puppeteer from "puppeteer-core";
 import { code, index, site } from "./site.mjs";
 
+const installed = ["/usr/bin/firefox-esr", "/usr/bin/firefox"].find(existsSync);
 const browser = await puppeteer.launch({
-  browser: "firefox", executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr", timeout: 120_000,
+  browser: "firefox", executablePath: process.env.FIREFOX ?? installed, timeout: 120_000,
   extraPrefsFirefox: { "dom.webgpu.enabled": false },
 });
 after(() => browser.close());
