@@ -12,6 +12,7 @@ use burn::prelude::Device;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use shared::bundle::{Bundle, Files};
 use shared::reader::{ReadError, Reader};
+use shared::reading::Reading;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -59,7 +60,7 @@ async fn answer(message: &JsValue, reader: &RefCell<Option<Rc<Reader>>>, device:
         "read" => {
             let loaded = reader.borrow().clone();
             match loaded {
-                Some(reader) => read(&reader, &text("text")).await,
+                Some(reader) => tell(&reader, &text("text")).await,
                 None => fail("a text came before the models"),
             }
         }
@@ -71,22 +72,16 @@ async fn answer(message: &JsValue, reader: &RefCell<Option<Rc<Reader>>>, device:
 async fn make_ready(reader: &Reader, warm_up: &str) {
     if !warm_up.is_empty() {
         say(&[("kind", "warming".into())]);
-        if let Err(error) = reader.read(warm_up).await {
-            return fail(&error.to_string());
+        if read(reader, warm_up).await.is_none() {
+            return;
         }
     }
     say(&[("kind", "ready".into())]);
 }
 
-async fn read(reader: &Reader, text: &str) {
+async fn tell(reader: &Reader, text: &str) {
     let began = now();
-    let reading = match reader.read(text).await {
-        Ok(reading) => reading,
-        Err(error @ ReadError::Text(_)) => {
-            return say(&[("kind", "refused".into()), ("reason", error.to_string().into())]);
-        }
-        Err(error) => return fail(&error.to_string()),
-    };
+    let Some(reading) = read(reader, text).await else { return };
     let milliseconds = now() - began;
     match serde_json::to_string(&reading) {
         Ok(json) => say(&[
@@ -96,6 +91,19 @@ async fn read(reader: &Reader, text: &str) {
         ]),
         Err(error) => fail(&error.to_string()),
     }
+}
+
+/// The only place that reads, so that the file has the models once. Without a reading, the page hears
+/// why.
+async fn read(reader: &Reader, text: &str) -> Option<Reading> {
+    match reader.read(text).await {
+        Ok(reading) => return Some(reading),
+        Err(error @ ReadError::Text(_)) => {
+            say(&[("kind", "refused".into()), ("reason", error.to_string().into())]);
+        }
+        Err(error) => fail(&error.to_string()),
+    }
+    None
 }
 
 fn files(names: &Array, buffers: &Array) -> Files {
