@@ -93,8 +93,7 @@ async fn tell(reader: &Reader, text: &str) {
     }
 }
 
-/// The only place that reads, so that the file has the models once. Without a reading, the page hears
-/// why.
+/// What the models make of `text`; without that, the page hears why.
 async fn read(reader: &Reader, text: &str) -> Option<Reading> {
     match reader.read(text).await {
         Ok(reading) => return Some(reading),
