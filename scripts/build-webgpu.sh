@@ -9,7 +9,8 @@ cargo build --locked --target "$wasm_target" -p web --profile page --features gp
 wasm-bindgen --target web --no-typescript --out-dir web/webgpu \
   "$CARGO_TARGET_DIR/$wasm_target/page/engine_gpu.wasm"
 if [ "${CSAE_SMALL:-}" = 1 ]; then
-  npx --yes --package=binaryen@132 wasm-opt -Oz --enable-simd --enable-bulk-memory \
+  # Not -Oz: its file is smaller, but larger once a server has compressed it.
+  npx --yes --package=binaryen@132 wasm-opt -O1 --enable-simd --enable-bulk-memory \
     --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
     --enable-mutable-globals --enable-multivalue \
     web/webgpu/engine_gpu_bg.wasm -o web/webgpu/small.wasm

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the browser half needs: the wasm target, wasm-bindgen, wasm-pack, trunk, Chromium and
-# a driver for tests. Says what it does; a second run takes seconds. Leaves the default toolchain alone.
+# Installs what the browser half needs: the wasm target, wasm-bindgen, wasm-pack, trunk, Chromium with
+# its driver and Firefox for tests. Says what it does; a second run takes seconds. Leaves the default
+# toolchain alone.
 #
 # CSAE_BUILD_CACHE  where tools and builds are kept (default ~/.cache/csae-build)
 set -eu
@@ -69,17 +70,18 @@ cargo_tool() {
     cargo install --root "$tools" --force "$name" --version "=$version" "$@"
 }
 
-browser() {
+browsers() {
   local missing=()
   [ -x /usr/bin/chromium ] || missing+=(chromium)
   [ -x /usr/bin/chromedriver ] || missing+=(chromium-driver)
+  [ -x /usr/bin/firefox-esr ] || [ -x /usr/bin/firefox ] || missing+=(firefox-esr)
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
-  [ ${#missing[@]} = 0 ] && echo "Chromium is there" || apt_install "${missing[@]}"
+  [ ${#missing[@]} = 0 ] && echo "Chromium and Firefox are there" || apt_install "${missing[@]}"
 }
 
 wasm_standard_library
-browser
+browsers
 cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)"
 cargo_tool wasm-pack 0.15.1 --locked
 cargo_tool trunk 0.21.14 --locked

@@ -15,12 +15,12 @@ wasm_lints() {
     --features page --lib --bin explorer --test browser_pages -- -D warnings
 }
 
-# The WebGPU engine is proved where CSAE_WEBGPU asks for it: its build takes long.
-webgpu_engine() {
+# A stage of the WebGPU engine, whose build takes long: only where CSAE_WEBGPU asks for it.
+webgpu_stage() {
   if [ "${CSAE_WEBGPU:-}" = 1 ]; then
-    scripts/build-webgpu.sh
+    stage "$@"
   else
-    echo "left out; CSAE_WEBGPU=1 builds it and proves it on the software adapter"
+    printf '\n=== %s: left out, CSAE_WEBGPU=1 brings it\n' "$1"
   fi
 }
 
@@ -28,12 +28,16 @@ node_tests() { (cd web/e2e && node --test --test-reporter=tap "$@"); }
 
 browser_stages() {
   stage "browser tools" scripts/install-browser.sh
-  stage "WebGPU engine" webgpu_engine
+  webgpu_stage "WebGPU engine" scripts/build-webgpu.sh
   stage "explorer" scripts/explorer.sh
   stage "sizes" node web/e2e/size.mjs
   stage "wasm tests" wasm_tests
   stage "wasm lints" wasm_lints
   stage "pages in Chromium" node_tests pages.test.mjs
   stage "engine in Chromium" node_tests engine.test.mjs
+  stage "no graphics card in Chromium" node_tests graphics.test.mjs
+  webgpu_stage "WebGPU in Chromium" node_tests webgpu.test.mjs
+  stage "times in Chromium" node_tests perf.test.mjs
+  stage "pages and engine in Firefox" node_tests firefox.test.mjs
   stage "accessibility" node_tests axe.test.mjs
 }

@@ -30,8 +30,10 @@ try {
   if (typeof WebAssembly !== "object") throw new Error("it has no WebAssembly, or it is switched off");
   box.hidden = false;
   const slow = setTimeout(() => line.classList.add("slow"), 8000);
+  // Both at once.
+  const fetched = fetch(new URL(app.wasm, document.baseURI));
   const { default: init } = await import(new URL(app.js, document.baseURI));
-  const response = await fetch(new URL(app.wasm, document.baseURI));
+  const response = await fetched;
   if (!response.ok) throw new Error(`${app.wasm}: the server says ${response.status}`);
   await init({ module_or_path: await counted(response) });
   clearTimeout(slow);

@@ -4,6 +4,11 @@
 use std::process::Command;
 
 fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    // The engines do not say it, and need not be built anew for every commit.
+    if std::env::var_os("CARGO_FEATURE_PAGE").is_none() {
+        return;
+    }
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
@@ -16,5 +21,4 @@ fn main() {
             println!("cargo::rerun-if-changed={path}");
         }
     }
-    println!("cargo::rerun-if-changed=build.rs");
 }

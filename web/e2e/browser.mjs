@@ -1,12 +1,12 @@
-// One Chromium for a test run, and what every page of it is watched for.
+// Chromium for a test run, and what every page of it is watched for.
 
 import { chromium } from "playwright-core";
 
-export async function open() {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--enable-unsafe-webgpu", "--disable-quic", "--disable-background-networking", "--disable-component-update"],
-  });
+const always = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"];
+
+// With the graphics adapter that the processor imitates, unless `flags` say otherwise.
+export async function open(flags = ["--enable-unsafe-webgpu"]) {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: [...always, ...flags] });
 }
 
 // A fresh page; `complaints` collects errors of scripts, of the console and of the security policy, and

@@ -1,128 +1,15 @@
 // Own text, and parity: what the trainer computed natively and stored, computed again in Chromium.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { readFile, stat } from "node:fs/promises";
+import { after, test } from "node:test";
 import { id, open, visit } from "./browser.mjs";
-import { serve } from "./serve.mjs";
+import { parity } from "./parity.mjs";
+import { bytes, code, index, json, run, site } from "./site.mjs";
 
-const dist = new URL("../../dist/", import.meta.url).pathname;
-const json = async (name) => JSON.parse(await readFile(dist + name, "utf8"));
-const code = (text) => Buffer.from(text, "utf8").toString("base64url");
-let browser, site, run, index;
+const browser = await open();
+after(() => browser.close());
 
-before(async () => {
-  site = await serve(dist);
-  browser = await open();
-  run = (await json("data/manifest.json")).runs[0].name;
-  index = await json(`data/${run}/index.json`);
-});
-after(async () => {
-  await browser?.close();
-  site?.stop();
-});
-
-// Starts the engine as the page does and reads texts with it; answers as the worker gives them.
-async function readings(engine, texts, patience) {
-  const { page, complaints, close } = await visit(browser, site, "#/about");
-  const files = ["bundle.json", "features.json", "weights.safetensors"];
-  const answers = await page.evaluate(async ({ engine, texts, files, run, model, patience }) => {
-    const worker = new Worker(`worker.js?engine=${engine}&v=test&software`, { type: "module" });
-    const next = () => new Promise((resolve, reject) => {
-      const slow = setTimeout(() => reject(new Error("the engine gave no answer")), patience);
-      worker.onmessage = ({ data }) => { clearTimeout(slow); resolve(data); };
-      worker.onerror = (event) => reject(new Error(event.message ?? "the worker broke"));
-    });
-    const expect = async (kind) => {
-      const answer = await next();
-      if (answer.kind !== kind) throw new Error(`${answer.kind}: ${answer.reason}`);
-      return answer;
-    };
-    const buffers = await Promise.all(files.map(async (file) => (await fetch(`data/${run}/model/${file}`)).arrayBuffer()));
-    await expect("started");
-    worker.postMessage({ kind: "load", autoencoder: model, names: files, buffers });
-    await expect("ready");
-    const answers = [];
-    for (const text of texts) {
-      worker.postMessage({ kind: "read", text });
-      const { json, milliseconds } = await expect("reading");
-      answers.push({ reading: JSON.parse(json), milliseconds });
-    }
-    worker.terminate();
-    return answers;
-  }, { engine, texts, files, run, model: index.model, patience });
-  await close();
-  return { answers, complaints };
-}
-
-// Compares two readings; a feature may differ where its strength is within the tolerance of the rank
-// that still counts. Returns how many such ties there were.
-function compare(stored, computed, tolerance) {
-  let ties = 0;
-  const near = (one, other, what) => assert.ok(Math.abs(one - other) <= tolerance * Math.max(1, Math.abs(one)), `${what}: ${one} and ${other}`);
-  assert.equal(computed.positions.length, stored.positions.length);
-  stored.positions.forEach((position, at) => {
-    const other = computed.positions[at];
-    const last = Math.min(...position.active.map(([, strength]) => strength), ...other.active.map(([, strength]) => strength));
-    const strengths = new Map(other.active.map(([feature, strength]) => [feature, strength]));
-    for (const [feature, strength] of position.active) {
-      if (strengths.has(feature)) near(strength, strengths.get(feature), `strength of f${feature} at ${at}`);
-      else if (strength - last <= tolerance * 10) ties += 1;
-      else assert.fail(`f${feature} at ${at} is missing`);
-    }
-    near(position.error, other.error, `error at ${at}`);
-    near(position.composed_share, other.composed_share, `share of combinations at ${at}`);
-    const pairs = new Map(other.attention.map(([head, from, to, weight]) => [`${head} ${from} ${to}`, weight]));
-    const least = Math.min(1, ...position.attention.map(([, , , weight]) => weight));
-    for (const [head, from, to, weight] of position.attention) {
-      const found = pairs.get(`${head} ${from} ${to}`);
-      if (found !== undefined) near(weight, found, `attention at ${at}`);
-      else if (weight - least <= tolerance * 10) ties += 1;
-      else assert.fail(`attention ${head} ${from} ${to} at ${at} is missing`);
-    }
-    const units = new Map(other.units.map((unit) => [unit.unit, unit.strength]));
-    for (const { unit, strength } of position.units) near(strength, units.get(unit) ?? 0, `unit ${unit} at ${at}`);
-    const guesses = new Map(other.next.map(([character, ...both]) => [character, both]));
-    for (const [character, ...both] of position.next) {
-      const found = guesses.get(character);
-      if (!found) ties += 1;
-      else both.forEach((value, place) => near(Math.log(value), Math.log(found[place]), `log-probability of ${character} at ${at}`));
-    }
-    for (const loss of ["clean_loss", "reconstructed_loss"]) {
-      if (position[loss] !== null) near(position[loss], other[loss], `${loss} at ${at}`);
-    }
-  });
-  return ties;
-}
-
-async function parity(engine, count, tolerance, patience) {
-  const stored = [];
-  for (let number = 0; number < Math.min(count, index.texts.length); number++) stored.push(await json(`data/${run}/t/${number}.json`));
-  const { answers, complaints } = await readings(engine, stored.map((reading) => reading.text), patience);
-  assert.deepEqual(complaints, []);
-  const ties = stored.map((reading, number) => compare(reading, answers[number].reading, tolerance));
-  console.log(`${engine}: ${stored.length} texts agree to ${tolerance}, ${ties.reduce((sum, ties) => sum + ties, 0)} ties`);
-}
-
-test("the CPU engine computes what the trainer computed", async () => parity("engine_cpu", 6, 1e-4, 60_000));
-
-test("256 characters are read quickly, and the page is never blocked", async () => {
-  const text = index.texts.join("").repeat(9).slice(0, 256);
-  const { page, complaints, close } = await visit(browser, site, "#/text");
-  await page.evaluate(() => {
-    window.longest = 0;
-    new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.longest = Math.max(window.longest, entry.duration); })).observe({ type: "longtask" });
-  });
-  const { answers } = await readings("engine_cpu", [text, text, text], 60_000);
-  const best = Math.min(...answers.map(({ milliseconds }) => milliseconds));
-  await id(page, "own-text").fill(text);
-  await id(page, "read").click();
-  await id(page, "seconds").waitFor({ timeout: 60_000 });
-  const longest = await page.evaluate(() => window.longest);
-  console.log(`256 characters: ${best.toFixed(0)} ms in the engine; longest task of the page ${longest} ms`);
-  assert.deepEqual(complaints, []);
-  await close();
-});
+test("the CPU engine computes what the trainer computed", async () => parity(browser, "engine_cpu", 6, 1e-4, 60_000));
 
 test("own text is typed, read and put into the address", async () => {
   const { page, complaints, close } = await visit(browser, site, "#/text");
@@ -165,35 +52,48 @@ test("what cannot be read is refused on the page, and the next text is read", as
   await close();
 });
 
-test("an engine that cannot start leaves the stored texts", async () => {
-  site.spoil = (name) => (name.startsWith("engine_cpu_bg") ? { status: 500 } : undefined);
-  const { page, close } = await visit(browser, site, `#/text?t=${code("to be")}`);
-  await id(page, "problem").waitFor({ timeout: 30_000 });
-  assert.match(await id(page, "problem").innerText(), /could not start/);
-  await id(page, "stored").locator("button").first().click();
-  await id(page, "strip").waitFor();
-  site.spoil = () => undefined;
-  await close();
-});
-
-test("damaged weights are told", async () => {
-  site.spoil = (name) => (name.endsWith("weights.safetensors") ? { body: "no weights" } : undefined);
-  const { page, close } = await visit(browser, site, `#/text?t=${code("to be")}`);
-  await id(page, "problem").waitFor({ timeout: 30_000 });
-  assert.match(await id(page, "problem").innerText(), /weights.safetensors is damaged/);
-  site.spoil = () => undefined;
-  await close();
-});
-
-test("without a real graphics card the engine falls back once and says why", async () => {
-  const { page, close } = await visit(browser, site, `#/text?t=${code("to be")}`);
-  await id(page, "seconds").waitFor({ timeout: 60_000 });
-  await id(page, "gpu").click();
-  await page.waitForFunction(() => /not on the graphics card/.test(document.querySelector("#own-hint").innerText), null, { timeout: 30_000 });
-  await id(page, "seconds").waitFor({ timeout: 60_000 });
-  await close();
-});
-
-const hasGpu = await stat(dist + "webgpu/engine_gpu_bg.wasm").then(() => true, () => false);
-test("the WebGPU engine computes what the trainer computed", { skip: !hasGpu && "scripts/build-webgpu.sh has not built it" }, async () =>
-  parity("engine_gpu", 1, 1e-3, 500_000));
+// What is wrong with the engine's files, and what the page says of it.
+const bundle = await json(`data/${run}/model/bundle.json`);
+const weights = await bytes(`data/${run}/model/weights.safetensors`);
+const model = (name, body) => (asked) => (asked.endsWith(`model/${name}`) ? { body } : undefined);
+const missing = (name) => (asked) => (asked.startsWith(name) ? { status: 404 } : undefined);
+for (const [what, spoil, expected] of [
+  ["no worker", missing("worker.js"), /its worker could not be started/],
+  ["no script of the engine", missing("engine_cpu.js"), /its file is damaged or could not be loaded/],
+  ["no engine", missing("engine_cpu_bg"), /its file is damaged or could not be loaded/],
+  ["a damaged engine", (asked) => (asked.startsWith("engine_cpu_bg") ? { body: "no engine" } : undefined), /its file is damaged or could not be loaded/],
+  ["a blocked engine", (asked) => (asked.startsWith("engine_cpu_bg") ? { cut: true } : undefined), /its file is damaged or could not be loaded/],
+  ["no weights", missing(`data/${run}/model/weights`), /weights.safetensors could not be loaded: the server says 404/],
+  ["foreign weights", model("weights.safetensors", "no weights"), /weights.safetensors is damaged/],
+  ["truncated weights", model("weights.safetensors", weights.subarray(0, 100_000)), /weights.safetensors is damaged/],
+  ["a truncated bundle", model("bundle.json", JSON.stringify(bundle).slice(0, 400)), /bundle.json is not what a bundle has there/],
+  ["a foreign bundle", model("bundle.json", '{"hello":"world"}'), /bundle.json is not what a bundle has there/],
+  ["a newer bundle", model("bundle.json", JSON.stringify({ ...bundle, schema: 99 })), /the form 99.*use a newer csae/],
+  ["a bundle of another model", model("bundle.json", JSON.stringify({ ...bundle, lm: { ...bundle.lm, d_model: 64 } })), /could not start/],
+  ["a bundle without the autoencoder", model("bundle.json", JSON.stringify({ ...bundle, autoencoders: {} })), /could not start/],
+]) {
+  test(`${what}: a sentence, and all else works`, async () => {
+    site.spoil = spoil;
+    const { page, close } = await visit(browser, site, `#/text?t=${code("to be")}`);
+    try {
+      await id(page, "problem").waitFor({ timeout: 30_000 });
+      const told = await id(page, "problem").innerText();
+      assert.match(told, expected);
+      assert.match(told, /Your text could not be read/);
+      assert.match(await id(page, "engine").innerText(), /engine failed$/);
+      assert.equal(await id(page, "own-text").inputValue(), "to be");
+      await id(page, "stored").locator("button").first().click();
+      await id(page, "strip").waitFor();
+      await page.getByRole("link", { name: "Features" }).click();
+      await page.locator("tbody tr").first().waitFor();
+      site.spoil = () => undefined;
+      await page.goBack();
+      await id(page, "own-text").fill("to be");
+      await id(page, "read").click();
+      await id(page, "seconds").waitFor({ timeout: 60_000 });
+    } finally {
+      site.spoil = () => undefined;
+      await close();
+    }
+  });
+}

@@ -1,25 +1,12 @@
 // Every page as a visitor meets it, in the built explorer below a sub-path.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { readFile } from "node:fs/promises";
+import { after, test } from "node:test";
 import { id, open, visit } from "./browser.mjs";
-import { serve } from "./serve.mjs";
+import { index, json, run, site } from "./site.mjs";
 
-const dist = new URL("../../dist/", import.meta.url).pathname;
-const json = async (name) => JSON.parse(await readFile(dist + name, "utf8"));
-let browser, site, run, index;
-
-before(async () => {
-  site = await serve(dist);
-  browser = await open();
-  run = (await json("data/manifest.json")).runs[0].name;
-  index = await json(`data/${run}/index.json`);
-});
-after(async () => {
-  await browser?.close();
-  site?.stop();
-});
+const browser = await open();
+after(() => browser.close());
 
 // A page is visited, looked at, and must have given no cause for complaint.
 function page(name, fragment, look, { spoil, options, mayComplain } = {}) {
@@ -49,11 +36,11 @@ page("the overview shows the run's own figures", "", async (page) => {
 
 page("features are sorted and searched, and the address says how", "#/features", async (page) => {
   const rows = page.locator("tbody tr");
-  await rows.first().waitFor();
-  assert.equal(await rows.count(), index.features.length);
+  await page.waitForFunction((all) => document.querySelectorAll("tbody tr").length === all, index.features.length);
   await page.getByRole("button", { name: "Density" }).click();
   const densest = index.features.map((row) => row.density).indexOf(Math.max(...index.features.map((row) => row.density)));
   await page.waitForFunction(() => location.hash.includes("sort=-density"));
+  await page.waitForFunction((all) => document.querySelectorAll("tbody tr").length === all, index.features.length);
   assert.equal(await rows.first().locator("th").innerText(), `f${densest}`);
   assert.equal(await page.locator("th[aria-sort=descending]").count(), 1);
   await id(page, "search").fill("f17");
@@ -84,7 +71,7 @@ page("a feature shows where it fires and what it says", "#/f/17", async (page) =
 page("combinations are listed, or it is said that there are none", "#/combinations", async (page) => {
   await heading(page, "Combinations");
   if (index.combinations.length === 0) return id(page, "empty").waitFor();
-  assert.equal(await page.locator("tbody tr").count(), index.combinations.length);
+  await page.waitForFunction((all) => document.querySelectorAll("tbody tr").length === all, index.combinations.length);
   await page.locator("tbody th a").first().click();
   await page.getByRole("heading", { level: 1, name: /^Combination/ }).waitFor();
   await id(page, "places").waitFor();

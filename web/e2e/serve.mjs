@@ -9,7 +9,7 @@ const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 
 export const SUBPATH = "/some/where/";
 
-// `spoil(name)` may return {status, body} for a file, or nothing.
+// `spoil(name)` may return {status, body} for a file, {cut} to end the connection, or nothing.
 export async function serve(folder) {
   const site = { requests: [], spoil: () => undefined };
   const server = createServer(async (request, response) => {
@@ -17,6 +17,7 @@ export async function serve(folder) {
     site.requests.push(path);
     const name = path.startsWith(SUBPATH) ? normalize(path.slice(SUBPATH.length) || "index.html") : "..";
     const spoiled = site.spoil(name);
+    if (spoiled?.cut) return request.socket.destroy();
     if (spoiled) {
       response.writeHead(spoiled.status ?? 200, { "content-type": "application/json" });
       return response.end(spoiled.body ?? "");

@@ -3,6 +3,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { record, recorded } from "./record.mjs";
 
 const dist = new URL("../../dist/", import.meta.url).pathname;
 const files = (await readdir(dist, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
@@ -30,6 +31,14 @@ for (const [what, bytes, budget] of rows) {
   failed ||= over;
   console.log(`${over ? "TOO LARGE" : "       ok"}  ${String(bytes).padStart(9)} of ${String(budget).padStart(9)} bytes  ${what}`);
 }
+// Other compilers make other bytes; a tenth more is a change that someone should have seen in a diff.
+const before = (await recorded()).bytes ?? {};
+for (const [what, bytes] of rows) {
+  if (process.env.CSAE_RECORD === "1" || !(bytes > 1.1 * before[what])) continue;
+  console.log(`GREW      ${what}: ${before[what]} bytes in docs/perf.json, ${bytes} here; CSAE_RECORD=1 node size.mjs records it`);
+  failed = true;
+}
+await record("bytes", Object.fromEntries(rows.map(([what, bytes]) => [what, bytes || before[what]])));
 if (!names.some((name) => /^explorer.*\.wasm$/.test(name))) throw new Error("the explorer is not built");
 const app = await readFile(dist + names.find((name) => /^explorer.*\.wasm$/.test(name)));
 if (/burn[-_](flex|tensor|core)/.test(app.toString("latin1"))) {

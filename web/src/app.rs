@@ -7,6 +7,7 @@ use shared::site::RunIndex;
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, HtmlSelectElement};
 
+use crate::engine_chip::EngineChip;
 use crate::engine_link::EngineLink;
 use crate::keys::{self, KEYS};
 use crate::pages;
@@ -192,17 +193,6 @@ fn RunPicker() -> impl IntoView {
                 {options.collect_view()}
             </select>
         })
-    }
-}
-
-#[component]
-fn EngineChip() -> impl IntoView {
-    let link = EngineLink::here();
-    view! {
-        <span class="chip" role="status" data-testid="engine">
-            <span class="unseen">"Engine: "</span>
-            {move || link.state.get().to_string()}
-        </span>
     }
 }
 

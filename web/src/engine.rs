@@ -1,8 +1,9 @@
 //! The engine: holds the models in a worker and reads texts. Talks in messages.
 //!
-//! It hears `{kind: "load", autoencoder, names, buffers}` and `{kind: "read", text}`; it says
-//! `started`, `ready`, `{kind: "reading", json, milliseconds}`, `{kind: "refused", reason}` for a
-//! text, and `{kind: "failed", reason}` when it cannot go on.
+//! It hears `{kind: "load", autoencoder, names, buffers, warm_up}` and `{kind: "read", text}`; it says
+//! `started`, `warming` before it reads the text to warm up with, if there is one, `ready`,
+//! `{kind: "reading", json, milliseconds}`, `{kind: "refused", reason}` for a text, and
+//! `{kind: "failed", reason}` when it cannot go on. The worker's own `adapter` comes before all.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use burn::prelude::Device;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use shared::bundle::{Bundle, Files};
 use shared::reader::{ReadError, Reader};
+use shared::reading::Reading;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -18,7 +20,6 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 /// Computes on `device` until the page ends the worker.
 pub fn serve(device: Device) {
-    std::panic::set_hook(Box::new(|panic| fail(&panic.to_string())));
     let reader: Rc<RefCell<Option<Rc<Reader>>>> = Rc::default();
     let ear = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
         let (message, reader, device) = (event.data(), reader.clone(), device.clone());
@@ -27,6 +28,11 @@ pub fn serve(device: Device) {
     scope().set_onmessage(Some(ear.as_ref().unchecked_ref()));
     ear.forget(); // it listens until the page ends the worker
     say(&[("kind", "started".into())]);
+}
+
+/// A panic ends the engine; the page hears why.
+pub fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| fail(&panic.to_string())));
 }
 
 /// Tells the page that the engine cannot go on.
@@ -44,8 +50,9 @@ async fn answer(message: &JsValue, reader: &RefCell<Option<Rc<Reader>>>, device:
                 .and_then(|bundle| Reader::new(&bundle, &text("autoencoder"), device));
             match loaded {
                 Ok(loaded) => {
-                    *reader.borrow_mut() = Some(Rc::new(loaded));
-                    say(&[("kind", "ready".into())]);
+                    let loaded = Rc::new(loaded);
+                    *reader.borrow_mut() = Some(loaded.clone());
+                    make_ready(&loaded, &text("warm_up")).await;
                 }
                 Err(error) => fail(&error.to_string()),
             }
@@ -53,7 +60,7 @@ async fn answer(message: &JsValue, reader: &RefCell<Option<Rc<Reader>>>, device:
         "read" => {
             let loaded = reader.borrow().clone();
             match loaded {
-                Some(reader) => read(&reader, &text("text")).await,
+                Some(reader) => tell(&reader, &text("text")).await,
                 None => fail("a text came before the models"),
             }
         }
@@ -61,15 +68,20 @@ async fn answer(message: &JsValue, reader: &RefCell<Option<Rc<Reader>>>, device:
     }
 }
 
-async fn read(reader: &Reader, text: &str) {
-    let began = now();
-    let reading = match reader.read(text).await {
-        Ok(reading) => reading,
-        Err(error @ ReadError::Text(_)) => {
-            return say(&[("kind", "refused".into()), ("reason", error.to_string().into())]);
+/// A graphics card compiles its programs with the first text.
+async fn make_ready(reader: &Reader, warm_up: &str) {
+    if !warm_up.is_empty() {
+        say(&[("kind", "warming".into())]);
+        if read(reader, warm_up).await.is_none() {
+            return;
         }
-        Err(error) => return fail(&error.to_string()),
-    };
+    }
+    say(&[("kind", "ready".into())]);
+}
+
+async fn tell(reader: &Reader, text: &str) {
+    let began = now();
+    let Some(reading) = read(reader, text).await else { return };
     let milliseconds = now() - began;
     match serde_json::to_string(&reading) {
         Ok(json) => say(&[
@@ -79,6 +91,18 @@ async fn read(reader: &Reader, text: &str) {
         ]),
         Err(error) => fail(&error.to_string()),
     }
+}
+
+/// What the models make of `text`; without that, the page hears why.
+async fn read(reader: &Reader, text: &str) -> Option<Reading> {
+    match reader.read(text).await {
+        Ok(reading) => return Some(reading),
+        Err(error @ ReadError::Text(_)) => {
+            say(&[("kind", "refused".into()), ("reason", error.to_string().into())]);
+        }
+        Err(error) => fail(&error.to_string()),
+    }
+    None
 }
 
 fn files(names: &Array, buffers: &Array) -> Files {

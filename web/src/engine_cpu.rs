@@ -1,5 +1,8 @@
 //! The engine on the processor.
 
+use web::engine;
+
 fn main() {
-    web::engine::serve(burn::prelude::Device::flex());
+    engine::tell_panics();
+    engine::serve(burn::prelude::Device::flex());
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::time::Duration;
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use leptos::prelude::*;
@@ -30,13 +31,15 @@ pub enum EngineState {
     Off,
     /// On its way, this much per cent.
     Loading(u8),
-    /// It can read. `why_not_gpu` says why it is not on the graphics card that was asked for.
-    Ready {
-        /// On what.
-        kind: EngineKind,
-        /// What went wrong with the graphics card.
+    /// The graphics card compiles its programs.
+    WarmingUp,
+    /// It can read, on the processor.
+    OnCpu {
+        /// What went wrong with the graphics card that was asked for.
         why_not_gpu: Option<String>,
     },
+    /// It can read, on the graphics card of that name.
+    OnGpu(String),
     /// It cannot be had.
     Failed(String),
 }
@@ -65,13 +68,24 @@ pub struct EngineLink {
     /// The text to be read as soon as the engine can.
     wish: StoredValue<Option<String>>,
     why_not_gpu: StoredValue<Option<String>>,
+    /// The graphics card's name.
+    adapter: StoredValue<String>,
+    /// How many workers were started: what belongs to an earlier one is late.
+    starts: StoredValue<u32>,
 }
 
-/// A worker and what hears its answers.
-type Listened = (Worker, Closure<dyn Fn(MessageEvent)>);
+/// A graphics card that needs longer for its first text gives way to the processor.
+const WARM_UP: Duration = Duration::from_secs(3);
+
+/// A worker and what hears it.
+struct Listened {
+    worker: Worker,
+    ear: Closure<dyn Fn(MessageEvent)>,
+    alarm: Closure<dyn Fn(JsValue)>,
+}
 
 thread_local! {
-    /// The worker, and the page's ear. A worker is no value that signals hold.
+    /// The worker, and the page's ears. A worker is no value that signals hold.
     static WORKER: RefCell<Option<Listened>> = const { RefCell::new(None) };
 }
 
@@ -80,11 +94,24 @@ impl fmt::Display for EngineState {
         match self {
             Self::Off => write!(f, "examples only"),
             Self::Loading(percent) => write!(f, "loading {percent} %"),
-            Self::Ready { kind: EngineKind::Gpu, .. } => write!(f, "WebGPU"),
-            Self::Ready { why_not_gpu: Some(_), .. } => write!(f, "CPU, WebGPU off"),
-            Self::Ready { .. } => write!(f, "CPU"),
+            Self::WarmingUp => write!(f, "warming up"),
+            Self::OnGpu(adapter) => write!(f, "WebGPU: {adapter}"),
+            Self::OnCpu { why_not_gpu: Some(_) } => write!(f, "CPU, WebGPU off"),
+            Self::OnCpu { why_not_gpu: None } => write!(f, "CPU"),
             Self::Failed(_) => write!(f, "engine failed"),
         }
+    }
+}
+
+impl EngineState {
+    /// Whether a text can be read.
+    pub fn is_ready(&self) -> bool {
+        matches!(self, Self::OnCpu { .. } | Self::OnGpu(_))
+    }
+
+    /// Whether it will be ready without being asked again.
+    pub fn is_coming(&self) -> bool {
+        matches!(self, Self::Loading(_) | Self::WarmingUp)
     }
 }
 
@@ -97,6 +124,8 @@ impl EngineLink {
             place,
             wish: StoredValue::new(None),
             why_not_gpu: StoredValue::new(None),
+            adapter: StoredValue::default(),
+            starts: StoredValue::new(0),
         };
         Effect::new(move |before: Option<Option<String>>| {
             let version = place.run.get().map(|run| run.version);
@@ -118,25 +147,30 @@ impl EngineLink {
     /// Reads `text`, with an engine on the processor if there is none yet.
     pub fn read(self, text: String) {
         self.answer.set(Answer::Waiting);
-        if matches!(self.state.get_untracked(), EngineState::Ready { .. }) {
+        if self.state.with_untracked(EngineState::is_ready) {
             self.send_text(&text);
             self.wish.set_value(Some(text));
             return;
         }
         self.wish.set_value(Some(text));
-        if !matches!(self.state.get_untracked(), EngineState::Loading(_)) {
+        if !self.state.with_untracked(EngineState::is_coming) {
             self.start(EngineKind::Cpu);
         }
     }
 
-    /// Starts an engine; one that runs ends.
-    pub fn start(self, kind: EngineKind) {
+    /// Starts the engine that the visitor chose; one that runs ends.
+    pub fn choose(self, kind: EngineKind) {
+        self.why_not_gpu.set_value(None);
+        self.start(kind);
+    }
+
+    fn start(self, kind: EngineKind) {
         end_worker();
+        self.starts.update_value(|starts| *starts += 1);
         self.state.set(EngineState::Loading(0));
-        let address = self.address(kind);
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let worker = match Worker::new_with_options(&address, &options) {
+        let worker = match Worker::new_with_options(&address(kind), &options) {
             Ok(worker) => worker,
             Err(error) => return self.fail(kind, &written(&error)),
         };
@@ -144,24 +178,11 @@ impl EngineLink {
             self.hear(kind, &event.data());
         });
         worker.set_onmessage(Some(ear.as_ref().unchecked_ref()));
-        let broken = Closure::<dyn Fn(JsValue)>::new(move |_| {
+        let alarm = Closure::<dyn Fn(JsValue)>::new(move |_| {
             self.fail(kind, "its worker could not be started");
         });
-        worker.set_onerror(Some(broken.as_ref().unchecked_ref()));
-        broken.forget();
-        WORKER.with(|slot| *slot.borrow_mut() = Some((worker, ear)));
-    }
-
-    fn address(self, kind: EngineKind) -> String {
-        let name = match kind {
-            EngineKind::Cpu => "engine_cpu",
-            EngineKind::Gpu => "engine_gpu",
-        };
-        // A switch for tests: WebGPU on the adapter that the processor imitates.
-        let route = self.place.route.get_untracked();
-        let software = route.view.unknown.iter().any(|(key, _)| key == "software-adapter");
-        let switch = if software { "&software" } else { "" };
-        format!("worker.js?engine={name}&v={}{switch}", env!("CSAE_COMMIT"))
+        worker.set_onerror(Some(alarm.as_ref().unchecked_ref()));
+        WORKER.with(|slot| *slot.borrow_mut() = Some(Listened { worker, ear, alarm }));
     }
 
     fn hear(self, kind: EngineKind, message: &JsValue) {
@@ -169,9 +190,15 @@ impl EngineLink {
         let text = |name: &str| field(name).as_string().unwrap_or_default();
         match text("kind").as_str() {
             "started" => spawn_local(self.send_model(kind)),
+            "adapter" => self.adapter.set_value(text("name")),
+            "warming" => self.wait_for_warmth(kind),
             "ready" => {
-                let why_not_gpu = self.why_not_gpu.get_value();
-                self.state.set(EngineState::Ready { kind, why_not_gpu });
+                self.state.set(match kind {
+                    EngineKind::Cpu => {
+                        EngineState::OnCpu { why_not_gpu: self.why_not_gpu.get_value() }
+                    }
+                    EngineKind::Gpu => EngineState::OnGpu(self.adapter.get_value()),
+                });
                 if let Some(text) = self.wish.get_value() {
                     self.send_text(&text);
                 }
@@ -188,6 +215,20 @@ impl EngineLink {
             "refused" => self.answer.set(Answer::Refused(text("reason"))),
             _ => self.fail(kind, &text("reason")),
         }
+    }
+
+    fn wait_for_warmth(self, kind: EngineKind) {
+        self.state.set(EngineState::WarmingUp);
+        let mine = self.starts.get_value();
+        let patience = software_patience().unwrap_or(WARM_UP);
+        let look = move || {
+            let is_mine = self.starts.get_value() == mine;
+            if is_mine && self.state.get_untracked() == EngineState::WarmingUp {
+                let seconds = patience.as_secs_f64();
+                self.fail(kind, &format!("its warm-up took more than {seconds} s"));
+            }
+        };
+        set_timeout(look, patience);
     }
 
     async fn send_model(self, kind: EngineKind) {
@@ -209,8 +250,13 @@ impl EngineLink {
             names.push(&name.into());
             buffers.push(&Uint8Array::from(bytes.as_slice()).buffer());
         }
+        let warm_up = match kind {
+            EngineKind::Cpu => "",
+            EngineKind::Gpu => index.texts.first().map_or("", String::as_str),
+        };
         let message = object(&[
             ("kind", "load".into()),
+            ("warm_up", warm_up.into()),
             ("autoencoder", index.model.as_str().into()),
             ("names", names.into()),
             ("buffers", buffers.clone().into()),
@@ -241,8 +287,8 @@ impl EngineLink {
 
 fn post(send: impl FnOnce(&Worker) -> Result<(), JsValue>) {
     WORKER.with(|slot| {
-        if let Some((worker, _)) = slot.borrow().as_ref()
-            && let Err(error) = send(worker)
+        if let Some(listened) = slot.borrow().as_ref()
+            && let Err(error) = send(&listened.worker)
         {
             web_sys::console::error_1(&error);
         }
@@ -250,12 +296,31 @@ fn post(send: impl FnOnce(&Worker) -> Result<(), JsValue>) {
 }
 
 fn end_worker() {
-    // The ear may be the one that is now heard: it is dropped after this turn.
+    // The ear may be the one that now hears: it is dropped after this turn.
     let ended = WORKER.with(|slot| slot.borrow_mut().take());
-    if let Some((worker, ear)) = ended {
+    if let Some(Listened { worker, ear, alarm }) = ended {
+        worker.set_onmessage(None);
+        worker.set_onerror(None);
         worker.terminate();
-        spawn_local(async move { drop(ear) });
+        spawn_local(async move { drop((ear, alarm)) });
     }
+}
+
+/// The commit in the address keeps visitors from an older engine in a cache.
+fn address(kind: EngineKind) -> String {
+    let name = match kind {
+        EngineKind::Cpu => "engine_cpu",
+        EngineKind::Gpu => "engine_gpu",
+    };
+    let switch = if software_patience().is_some() { "&software" } else { "" };
+    format!("worker.js?engine={name}&v={}{switch}", env!("CSAE_COMMIT"))
+}
+
+/// A switch for tests, which no address can set: the seconds that `csaeSoftwareAdapter` gives to the
+/// adapter that the processor imitates. Without it, that one is not used.
+fn software_patience() -> Option<Duration> {
+    let seconds = Reflect::get(&window(), &"csaeSoftwareAdapter".into()).ok()?.as_f64()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 fn object(fields: &[(&str, JsValue)]) -> Object {

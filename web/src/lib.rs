@@ -10,6 +10,8 @@ pub mod engine;
 #[cfg(feature = "page")]
 pub mod app;
 #[cfg(feature = "page")]
+pub mod engine_chip;
+#[cfg(feature = "page")]
 pub mod engine_link;
 #[cfg(feature = "page")]
 pub mod keys;

@@ -1,5 +1,10 @@
 //! Mounts the explorer.
 
+use std::time::Duration;
+
+use leptos::prelude::set_timeout;
+
 fn main() {
-    web::app::mount();
+    // In a task of its own: the one that starts the file has done enough.
+    set_timeout(web::app::mount, Duration::ZERO);
 }

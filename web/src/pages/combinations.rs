@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use shared::site::{CombinationRow, RunIndex};
 
-use super::table::{SortHead, characters, parts};
+use super::table::{Count, Filter, SortHead, characters, lines, parts, sort_by};
 use crate::app::with_index;
 use crate::figures::{number as figure, thousands};
 use crate::place::Place;
@@ -56,33 +56,19 @@ fn Table(
         let index = index.clone();
         Memo::new(move |_| place.route.with(|route| chosen(&index.combinations, &route.view)))
     };
-    let size = move |event| {
-        let size = event_target_value(&event).parse().ok().filter(|size| *size > 0);
-        place.look(|view| view.size = size);
-    };
-    let lines = move || {
-        let line = |number: &usize| {
-            let row = index.combinations[*number].clone();
-            view! { <Line number=*number row /> }
-        };
-        rows.with(|rows| rows.iter().map(line).collect_view())
+    let line = move |number: usize| {
+        let row = index.combinations[number].clone();
+        view! { <Line number row /> }
     };
     view! {
         <div class="filters" role="search">
-            <label>
-                "Features"
-                <select data-testid="size" on:change=size>
-                    {[(0, "any number"), (2, "two"), (3, "three"), (4, "four")]
-                        .map(|(value, name)| {
-                            let is_shown = move || place.view().size.unwrap_or(0) == value;
-                            view! { <option value=value.to_string() selected=is_shown>{name}</option> }
-                        })
-                        .collect_view()}
-                </select>
-            </label>
-            <p class="count" role="status" data-testid="count">
-                {move || format!("{} of {all} shown", rows.with(Vec::len))}
-            </p>
+            <Filter
+                name="Features"
+                test="size"
+                values=&[(0, "any number"), (2, "two"), (3, "three"), (4, "four")]
+                at=|view| &mut view.size
+            />
+            <Count rows all />
         </div>
         <table class="cards" data-testid="combinations">
             <thead>
@@ -110,7 +96,7 @@ fn Table(
                     />
                 </tr>
             </thead>
-            <tbody>{lines}</tbody>
+            <tbody>{lines(rows, line)}</tbody>
         </table>
     }
 }
@@ -156,15 +142,11 @@ fn chosen(rows: &[CombinationRow], view: &View) -> Vec<usize> {
     let fits = |row: &CombinationRow| view.size.is_none_or(|size| row.parts.len() == size);
     let mut chosen: Vec<usize> = (0..rows.len()).filter(|number| fits(&rows[*number])).collect();
     let sort = view.sort.unwrap_or(DEFAULT);
-    let key = |number: &usize| match sort.column {
-        Column::Interaction => rows[*number].interaction,
-        Column::Support => rows[*number].support as f64,
-        Column::Lift => rows[*number].lift,
-        _ => *number as f64,
-    };
-    chosen.sort_by(|one, other| match sort.descending {
-        true => key(other).total_cmp(&key(one)),
-        false => key(one).total_cmp(&key(other)),
+    sort_by(&mut chosen, sort.descending, |number| match sort.column {
+        Column::Interaction => rows[number].interaction,
+        Column::Support => rows[number].support as f64,
+        Column::Lift => rows[number].lift,
+        _ => number as f64,
     });
     chosen
 }

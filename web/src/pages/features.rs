@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use shared::site::{FeatureRow, RunIndex};
 
-use super::table::{FeatureLink, SortHead, characters};
+use super::table::{Count, FeatureLink, Filter, SortHead, characters, lines, sort_by};
 use crate::app::with_index;
 use crate::charts;
 use crate::figures::{one_line, percent};
@@ -34,20 +34,13 @@ fn Table(
         Memo::new(move |_| place.route.with(|route| chosen(&index, &reuse, &route.view)))
     };
     let search = move |event| place.look(|view| view.search = event_target_value(&event));
-    let least = move |event| {
-        let value = event_target_value(&event).parse().ok().filter(|least| *least > 0.0);
-        place.look(|view| view.least = value);
-    };
     let random = move |_| {
         let chosen = (js_sys::Math::random() * all as f64) as usize;
         place.go(Page::Feature(chosen.min(all.saturating_sub(1))));
     };
-    let lines = move || {
-        let line = |number: &usize| {
-            let row = &index.features[*number];
-            view! { <Line number=*number row=row.clone() reuse=has_combinations.then(|| reuse[*number]) /> }
-        };
-        rows.with(|rows| rows.iter().map(line).collect_view())
+    let line = move |number: usize| {
+        let row = index.features[number].clone();
+        view! { <Line number row reuse=has_combinations.then(|| reuse[number]) /> }
     };
     view! {
         <h1>"Features"</h1>
@@ -63,21 +56,20 @@ fn Table(
                     on:input=search
                 />
             </label>
-            <label>
-                "Fires in at least"
-                <select data-testid="least" on:change=least>
-                    {[(0.0, "any share"), (0.001, "0.1 %"), (0.01, "1 %"), (0.1, "10 %"), (0.3, "30 %")]
-                        .map(|(value, name)| {
-                            let is_shown = move || place.view().least.unwrap_or(0.0) == value;
-                            view! { <option value=value.to_string() selected=is_shown>{name}</option> }
-                        })
-                        .collect_view()}
-                </select>
-            </label>
+            <Filter
+                name="Fires in at least"
+                test="least"
+                values=&[
+                    (0.0, "any share"),
+                    (0.001, "0.1 %"),
+                    (0.01, "1 %"),
+                    (0.1, "10 %"),
+                    (0.3, "30 %"),
+                ]
+                at=|view| &mut view.least
+            />
             <button on:click=random>"Any feature"</button>
-            <p class="count" role="status" data-testid="count">
-                {move || format!("{} of {all} shown", rows.with(Vec::len))}
-            </p>
+            <Count rows all />
         </div>
         <table class="cards features" data-testid="features">
             <thead>
@@ -114,7 +106,7 @@ fn Table(
                     <th scope="col">"Strengths"</th>
                 </tr>
             </thead>
-            <tbody>{lines}</tbody>
+            <tbody>{lines(rows, line)}</tbody>
         </table>
         {move || rows.with(Vec::is_empty).then(|| view! {
             <p class="card empty" data-testid="empty">
@@ -183,16 +175,12 @@ fn chosen(index: &RunIndex, reuse: &[usize], view: &View) -> Vec<usize> {
     let mut chosen: Vec<usize> =
         features.filter(|(number, row)| fits(*number, row)).map(|(number, _)| number).collect();
     let sort = view.sort.unwrap_or(DEFAULT);
-    let key = |number: &usize| match sort.column {
-        Column::Density => index.features[*number].density,
-        Column::Mean => index.features[*number].mean,
-        Column::Max => index.features[*number].max,
-        Column::Reuse => reuse[*number] as f64,
-        _ => *number as f64,
-    };
-    chosen.sort_by(|one, other| match sort.descending {
-        true => key(other).total_cmp(&key(one)),
-        false => key(one).total_cmp(&key(other)),
+    sort_by(&mut chosen, sort.descending, |number| match sort.column {
+        Column::Density => index.features[number].density,
+        Column::Mean => index.features[number].mean,
+        Column::Max => index.features[number].max,
+        Column::Reuse => reuse[number] as f64,
+        _ => number as f64,
     });
     chosen
 }

@@ -9,7 +9,7 @@ use shared::site::RunIndex;
 use super::position::PositionPanels;
 use super::strip::{Colouring, Strip, selected};
 use crate::app::with_index;
-use crate::engine_link::{Answer, EngineKind, EngineLink, EngineState};
+use crate::engine_link::{Answer, EngineLink, EngineState};
 use crate::figures::{number as figure, one_line};
 use crate::place::Place;
 use crate::session::{self, Problem, Resource};
@@ -77,7 +77,6 @@ fn OwnText(
             run();
         }
     };
-    let gpu = move |_| link.start(EngineKind::Gpu);
     view! {
         <div class="own card">
             <label for="own-text">"Your own text"</label>
@@ -99,9 +98,6 @@ fn OwnText(
                 <span class="count">
                     {move || written.with(|text| text.chars().count())} " / " {LONGEST}
                 </span>
-                {move || (!has_gpu(&link.state.get())).then(|| view! {
-                    <button class="small" data-testid="gpu" on:click=gpu>"Use the graphics card"</button>
-                })}
             </div>
             <p id="own-hint" class="hint" role="status" data-testid="own-hint">
                 {move || match (refusal.get(), link.state.get()) {
@@ -110,21 +106,18 @@ fn OwnText(
                         format!("The first text loads the model, {megabytes:.1} MB. It stays on this page.")
                     }
                     (None, EngineState::Loading(percent)) => format!("Loading the model: {percent} %."),
+                    (None, EngineState::WarmingUp) => "The graphics card is warming up.".into(),
                     (None, EngineState::Failed(reason)) => {
                         format!("The engine could not start: {reason}. The stored texts work without it.")
                     }
-                    (None, EngineState::Ready { why_not_gpu: Some(reason), .. }) => {
+                    (None, EngineState::OnCpu { why_not_gpu: Some(reason) }) => {
                         format!("On the processor; not on the graphics card: {reason}.")
                     }
-                    (None, EngineState::Ready { .. }) => "Ctrl-Enter reads it, too.".into(),
+                    (None, _) => "Ctrl-Enter reads it, too.".into(),
                 }}
             </p>
         </div>
     }
-}
-
-fn has_gpu(state: &EngineState) -> bool {
-    matches!(state, EngineState::Ready { kind: EngineKind::Gpu, .. } | EngineState::Loading(_))
 }
 
 /// What is pasted may be megabytes; one character more than allowed is enough to say so.
