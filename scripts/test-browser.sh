@@ -36,4 +36,5 @@ browser_stages() {
   stage "pages in Chromium" node_tests pages.test.mjs
   stage "engine in Chromium" node_tests engine.test.mjs
   stage "accessibility" node_tests axe.test.mjs
+  stage "study in Chromium" node_tests study.test.mjs
 }

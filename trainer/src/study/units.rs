@@ -2,8 +2,8 @@
 //!
 //! A feature fires where it is active. A combination fires where all its parts are active, as strongly
 //! as the geometric mean of their strengths. A direction, which has no threshold of its own, fires in
-//! as many rows as the median feature, those in which it is largest: so directions are not shown
-//! weaker than features.
+//! as many rows as the median feature, those in which it is largest, as strongly as it is above the last
+//! of them: so directions are not shown weaker than features.
 
 use burn::prelude::*;
 use rand::RngExt;
@@ -144,6 +144,11 @@ fn along(
             .collect();
         firings.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
         firings.truncate(fires);
+        // As with a feature, what is barely strong enough is weak.
+        let (most, least) = (firings.first().map(|one| one.1), firings.last().map(|one| one.1));
+        let (most, least) = (most.unwrap_or(0.0), least.unwrap_or(0.0));
+        let strength = |value: f32| value - least + 0.01 * (most - least);
+        firings.iter_mut().for_each(|(_, value)| *value = strength(*value));
         firings.sort_by_key(|(row, _)| *row);
         Unit { name: format!("{name}{number}"), sign: *sign, firings }
     };
