@@ -40,4 +40,5 @@ browser_stages() {
   stage "times in Chromium" node_tests perf.test.mjs
   stage "pages and engine in Firefox" node_tests firefox.test.mjs
   stage "accessibility" node_tests axe.test.mjs
+  stage "study in Chromium" node_tests study.test.mjs
 }

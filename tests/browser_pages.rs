@@ -10,6 +10,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web::session::{Problem, Resource};
 use web::shown::{Passage, shown};
+use web::study::store::AnswerStore;
 use web_sys::HtmlElement;
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -63,4 +64,18 @@ async fn what_fails_is_told_and_can_be_tried_again() {
     leptos::task::tick().await;
 
     assert_eq!(place.text_content().unwrap(), "here it is");
+}
+
+#[wasm_bindgen_test]
+async fn what_a_rater_said_is_kept_in_the_order_of_its_keys_until_it_is_erased() {
+    let store = AnswerStore::open("browser-test").await.unwrap();
+    for (key, record) in [("1 0002", "b"), ("0", "header"), ("1 0001", "a"), ("1 0002", "c")] {
+        store.put(key, record).await.unwrap();
+    }
+
+    let again = AnswerStore::open("browser-test").await.unwrap();
+
+    assert_eq!(again.all().await.unwrap(), ["header", "a", "c"]);
+    again.clear().await.unwrap();
+    assert!(store.all().await.unwrap().is_empty());
 }

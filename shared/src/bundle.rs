@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+pub use crate::digest::hex;
+use crate::digest::sha256;
 use crate::report::{Combination, FeatureStats, Quality};
 use crate::weights::{self, Precision, Weight, Weights, WeightsError};
 use crate::{CharLm, CharLmConfig, Csae, CsaeConfig, Vocab};
@@ -257,7 +258,7 @@ impl Normalization {
 impl FileInfo {
     /// By what a file with these `bytes` is known.
     pub fn of(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(bytes)) }
+        Self { bytes: bytes.len() as u64, sha256: sha256(bytes) }
     }
 
     fn check(&self, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
@@ -272,11 +273,6 @@ impl FileInfo {
         let file = name.to_string();
         Err(BundleError::Damaged { file, reason })
     }
-}
-
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What every version of the manifest has.

@@ -2,6 +2,7 @@
 //!
 //! Knows tensors, bytes and serde. Knows no file, no network, no clock and no device of its own.
 
+pub mod base64url;
 #[cfg(feature = "models")]
 pub mod bundle;
 #[cfg(feature = "models")]
@@ -10,6 +11,7 @@ pub mod char_lm;
 pub mod composition;
 #[cfg(feature = "models")]
 pub mod csae;
+pub mod digest;
 #[cfg(feature = "models")]
 pub mod kernels;
 #[cfg(feature = "models")]
@@ -17,6 +19,7 @@ mod linear;
 pub mod plot;
 #[cfg(feature = "models")]
 pub mod random;
+pub mod ratings;
 #[cfg(feature = "models")]
 pub mod reader;
 pub mod reading;
@@ -26,6 +29,7 @@ pub mod report;
 #[cfg(feature = "models")]
 pub mod sae;
 pub mod site;
+pub mod study;
 #[cfg(feature = "models")]
 pub mod span;
 #[cfg(feature = "models")]

@@ -10,7 +10,9 @@ use std::process;
 /// # Errors
 /// The folder cannot be made or the file not written; a file that was there stays as it was.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().expect("the path of a file in a folder");
+    let folder = path.parent().expect("the path of a file");
+    // A bare name is a file where the program was started.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     fs::create_dir_all(folder)?;
     let mut name = path.file_name().expect("the path of a file").to_os_string();
     name.push(format!(".{}.part", process::id()));

@@ -14,10 +14,12 @@ pub mod files;
 pub mod interrupt;
 pub mod output;
 pub mod plan;
+pub mod ratings;
 pub mod results;
 pub mod run_folder;
 pub mod settings;
 pub mod site;
+pub mod study;
 pub mod train;
 
 use std::cell::RefCell;
@@ -144,7 +146,7 @@ fn plan_of(out_dir: &Path) -> Result<Plan, Complaint> {
 }
 
 /// The cache stays when a run's folder is deleted, so it stands beside that.
-fn cache_folder(out_dir: &Path, settings: &Settings) -> std::path::PathBuf {
+pub(crate) fn cache_folder(out_dir: &Path, settings: &Settings) -> std::path::PathBuf {
     settings
         .cache
         .clone()

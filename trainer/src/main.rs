@@ -10,8 +10,10 @@ use trainer::benchmark::arguments::BenchmarkArgs;
 use trainer::benchmark::command;
 use trainer::complaint::{Complaint, exit_code};
 use trainer::console::{self, Console};
+use trainer::ratings::{self, RatingsArgs};
 use trainer::settings::Settings;
 use trainer::site::{self, SiteArgs};
+use trainer::study::{self, StudyArgs};
 
 /// Finds the features of a language model and how they combine. Example: trainer --out_dir=run_1
 ///
@@ -32,6 +34,8 @@ struct Cli {
 enum Command {
     Benchmark(Box<BenchmarkArgs>),
     Site(SiteArgs),
+    Study(StudyArgs),
+    Ratings(RatingsArgs),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +64,8 @@ fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
     match (&cli.command, &cli.out_dir) {
         (Some(Command::Benchmark(arguments)), _) => command::run(arguments, &settings, console),
         (Some(Command::Site(arguments)), _) => site::run(arguments, console),
+        (Some(Command::Study(arguments)), _) => study::run(arguments, &settings, console),
+        (Some(Command::Ratings(arguments)), _) => ratings::run(arguments, console),
         (None, Some(out_dir)) => trainer::run(out_dir, &settings, console),
         (None, None) => Err(Complaint::usage("no --out_dir was given")
             .fix("trainer --out_dir=run_1, or trainer --help")

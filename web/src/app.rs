@@ -66,17 +66,22 @@ pub fn App() -> impl IntoView {
     });
     view! {
         <a class="skip" href="#main" on:click=skip>"Skip to the content"</a>
-        <Header help />
+        <Show when=move || page.get() != Page::Study>
+            <Header help />
+        </Show>
         <main id="main" tabindex="-1">
             <Notices />
             {move || draw(page.get())}
         </main>
-        <footer>
-            <p>
-                "Nothing leaves this page: every number is computed here or comes from files beside it. "
-                {move || place.run.get().map(|run| format!("Data version {}.", run.version))}
-            </p>
-        </footer>
+        <Show when=move || page.get() != Page::Study>
+            <footer>
+                <p>
+                    "Nothing leaves this page: every number is computed here or comes from files beside \
+                     it. "
+                    {move || place.run.get().map(|run| format!("Data version {}.", run.version))}
+                </p>
+            </footer>
+        </Show>
         <Show when=move || help.get()>
             <Help help keys_are_on />
         </Show>
@@ -101,6 +106,7 @@ fn draw(page: Page) -> AnyView {
         }
         Page::Text => view! { <pages::text::Text /> }.into_any(),
         Page::About => view! { <pages::about::About /> }.into_any(),
+        Page::Study => view! { <pages::study::Study /> }.into_any(),
     }
 }
 
@@ -113,11 +119,12 @@ fn title(page: Page) -> String {
         Page::Combination(number) => format!("Combination {number}"),
         Page::Text => "Text".into(),
         Page::About => "About".into(),
+        Page::Study => "Study".into(),
     }
 }
 
 /// Who uses a screen reader hears where they are.
-fn focus_heading() {
+pub fn focus_heading() {
     request_animation_frame(|| {
         let heading = document().query_selector("main h1").ok().flatten();
         if let Some(heading) = heading.and_then(|heading| heading.dyn_into::<HtmlElement>().ok()) {

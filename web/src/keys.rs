@@ -29,7 +29,9 @@ pub fn listen(place: Place, help: RwSignal<bool>, are_on: RwSignal<bool>) {
         if event.key() == "Escape" {
             help.set(false);
         }
-        if !are_on.get_untracked() || is_typing(&event) {
+        // Raters have keys of their own.
+        let is_study = place.route.with_untracked(|route| route.page == Page::Study);
+        if is_study || !are_on.get_untracked() || is_typing(&event) {
             return;
         }
         let key = event.key();

@@ -23,3 +23,5 @@ pub mod place;
 pub mod session;
 #[cfg(feature = "page")]
 pub mod shown;
+#[cfg(feature = "page")]
+pub mod study;

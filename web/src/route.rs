@@ -35,6 +35,8 @@ pub enum Page {
     Text,
     /// What this is.
     About,
+    /// A study, for raters.
+    Study,
 }
 
 /// How a page is looked at.
@@ -58,6 +60,10 @@ pub struct View {
     pub at: Option<usize>,
     /// The feature by which characters are coloured.
     pub feature: Option<usize>,
+    /// The name of a study.
+    pub study: Option<String>,
+    /// Which block of the study an invitation gives.
+    pub block: Option<usize>,
     /// Light or dark; what the system says if not given.
     pub theme: Option<Theme>,
     /// Keys that this version does not know.
@@ -177,6 +183,7 @@ fn page_of(path: &str) -> Option<Page> {
         (Some("c"), Some(number)) => Page::Combination(number.parse().ok()?),
         (Some("text"), None) => Page::Text,
         (Some("about"), None) => Page::About,
+        (Some("study"), None) => Page::Study,
         _ => return None,
     };
     parts.next().is_none().then_some(page)
@@ -206,6 +213,8 @@ impl View {
             "x" => put(&mut self.example, value.parse().ok()),
             "at" => put(&mut self.at, value.parse().ok()),
             "f" => put(&mut self.feature, value.parse().ok()),
+            "s" => put(&mut self.study, run_name(&value)),
+            "block" => put(&mut self.block, value.parse().ok()),
             "theme" => put(
                 &mut self.theme,
                 [Theme::Light, Theme::Dark].into_iter().find(|theme| theme.name() == value),
@@ -232,13 +241,15 @@ impl View {
         put("x", self.example.map(|example| example.to_string()));
         put("at", self.at.map(|at| at.to_string()));
         put("f", self.feature.map(|feature| feature.to_string()));
+        put("s", self.study.clone());
+        put("block", self.block.map(|block| block.to_string()));
         put("theme", self.theme.map(|theme| theme.name().to_string()));
         pairs.extend(self.unknown.iter().map(|(key, value)| (key.as_str(), value.clone())));
         pairs
     }
 }
 
-/// A run's name may be any but one that leaves its folder.
+/// The name of a run or a study may be any but one that leaves its folder.
 fn run_name(value: &str) -> Option<String> {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
     (!value.is_empty() && value.chars().all(is_plain)).then(|| value.to_string())
@@ -270,6 +281,7 @@ impl fmt::Display for Route {
             Page::Combination(number) => write!(f, "#/c/{number}"),
             Page::Text => write!(f, "#/text"),
             Page::About => write!(f, "#/about"),
+            Page::Study => write!(f, "#/study"),
         }?;
         for (place, (key, value)) in self.view.pairs().into_iter().enumerate() {
             let sign = if place == 0 { '?' } else { '&' };

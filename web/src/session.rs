@@ -6,9 +6,11 @@ use js_sys::{Reflect, Uint8Array};
 use leptos::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use shared::digest::sha256;
 use shared::reading::Reading;
 use shared::report::{Combination, FeatureStats};
 use shared::site::{MANIFEST, RunIndex, SCHEMA, SiteManifest, SiteRun};
+use shared::study::Study;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{ReadableStreamDefaultReader, RequestCache, RequestInit, Response};
@@ -165,6 +167,30 @@ pub async fn combination(run: SiteRun, number: usize) -> Result<Combination, Pro
 /// What the models make of a stored text.
 pub async fn reading(run: SiteRun, number: usize) -> Result<Reading, Problem> {
     run_file(&run, &format!("t/{number}.json")).await
+}
+
+/// A study and the checksum by which answers know it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedStudy {
+    /// The study.
+    pub study: Study,
+    /// The SHA-256 of its file.
+    pub sha256: String,
+}
+
+/// The study called `name`.
+pub async fn study(name: &str) -> Result<LoadedStudy, Problem> {
+    let file = format!("data/study/{name}.json");
+    let bytes = match bytes(&file, RequestCache::NoCache, |_| ()).await {
+        Err(Problem::Refused { status: 404, .. }) => {
+            let what =
+                format!("This site has no study called {name}; please look at the invitation.");
+            return Err(Problem::Absent(what));
+        }
+        bytes => bytes?,
+    };
+    let study = Study::read(&bytes).map_err(|error| Problem::Absent(format!("{file}: {error}")))?;
+    Ok(LoadedStudy { study, sha256: sha256(&bytes) })
 }
 
 /// The files of the run's bundle by name; `progress` hears how many bytes have come.

@@ -1,5 +1,6 @@
 //! From what models give to what one can say about them. Pure but for the forward passes.
 
+pub mod agreement;
 pub mod alternation;
 pub mod causal;
 pub mod combinations;

@@ -43,6 +43,12 @@ impl Pca {
         Ok(Self { components: Tensor::from_data(data, device) })
     }
 
+    /// One component in each column, the one with the largest variance first:
+    /// `[d_model, d_model]`.
+    pub fn components(&self) -> &Tensor<2> {
+        &self.components
+    }
+
     /// Rebuilds rows from the first `k` components.
     pub fn first(&self, rows: Tensor<2>, k: usize) -> Tensor<2> {
         let first = self.components.clone().narrow(1, 0, k);

@@ -2,7 +2,7 @@
 
 mod files;
 mod index;
-mod source;
+pub(crate) mod source;
 
 use std::path::PathBuf;
 

@@ -14,7 +14,7 @@ use crate::run_folder::{CONFIG, FINAL_INFO, RunFolder};
 
 /// What is read of a run.
 #[derive(Clone, Debug)]
-pub(super) struct FinishedRun {
+pub(crate) struct FinishedRun {
     /// The folder's name.
     pub name: String,
     /// `config.json`.

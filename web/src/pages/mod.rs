@@ -6,6 +6,7 @@ pub mod combinations;
 pub mod feature;
 pub mod features;
 pub mod overview;
+pub mod study;
 pub mod text;
 
 mod effects;

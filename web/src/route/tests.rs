@@ -31,7 +31,8 @@ impl Dice {
             Page::Combination(number),
             Page::Text,
             Page::About,
-        ][self.below(7)];
+            Page::Study,
+        ][self.below(8)];
         let view = View {
             run: self.maybe(|dice| ["1", "run_x", "b-2"][dice.below(3)].to_string()),
             sort: self.maybe(|dice| Sort {
@@ -45,6 +46,8 @@ impl Dice {
             example: self.maybe(|dice| dice.below(6)),
             at: self.maybe(|dice| dice.below(256)),
             feature: self.maybe(|dice| dice.below(256)),
+            study: self.maybe(|dice| ["pilot", "a-b"][dice.below(2)].to_string()),
+            block: self.maybe(|dice| dice.below(9)),
             theme: self.maybe(|dice| [Theme::Light, Theme::Dark][dice.below(2)]),
             unknown: (0..self.below(3))
                 .map(|_| (format!("future{}", self.text()), self.text()))

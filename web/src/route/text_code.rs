@@ -1,6 +1,6 @@
 //! Texts inside addresses: percent signs for what has a meaning there, base64url for own text.
 
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+use shared::base64url;
 
 /// `text` with `%41` for every byte that is not plain.
 pub(super) fn escape(text: &str) -> String {
@@ -38,34 +38,12 @@ pub(super) fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&plain).into_owned()
 }
 
-/// `text` in base64url without padding (RFC 4648, section 5).
+/// `text` in base64url.
 pub(super) fn encode_text(text: &str) -> String {
-    let mut encoded = String::new();
-    for group in text.as_bytes().chunks(3) {
-        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-        let bits = bits << (8 * (3 - group.len()));
-        for place in 0..=group.len() {
-            let digit = bits >> (18 - 6 * place) & 63;
-            encoded.push(char::from(DIGITS[digit as usize]));
-        }
-    }
-    encoded
+    base64url::encode(text.as_bytes())
 }
 
 /// The text that [`encode_text`] encoded; `None` if it is none.
 pub(super) fn decode_text(encoded: &str) -> Option<String> {
-    let mut bytes = vec![];
-    for group in encoded.as_bytes().chunks(4) {
-        let mut bits = 0_u32;
-        for digit in group {
-            let value = DIGITS.iter().position(|known| known == digit)?;
-            bits = bits << 6 | value as u32;
-        }
-        let bits = bits << (6 * (4 - group.len()));
-        let whole = bits.to_be_bytes();
-        bytes.extend_from_slice(whole.get(1..group.len())?);
-    }
-    let text = String::from_utf8(bytes).ok()?;
-    // Digits whose last bits are not 0 are no one's writing.
-    (encode_text(&text) == encoded).then_some(text)
+    String::from_utf8(base64url::decode(encoded)?).ok()
 }

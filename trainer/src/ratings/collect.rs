@@ -1,0 +1,147 @@
+//! Files of raters: strict about each line, lenient about the folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use shared::ratings::{LONGEST_FILE, Session, code};
+
+use super::Keyed;
+use crate::complaint::Complaint;
+use crate::study::GOLD;
+
+/// Longer than this, letters are none that the page has made.
+const LONGEST_READ: u64 = 2 * LONGEST_FILE as u64;
+
+/// A rater with a name that says nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rater {
+    /// As in `R01`.
+    pub name: String,
+    /// What was said.
+    pub session: Session,
+    /// Why the answers are left out by the study's own rules.
+    pub excluded: Option<String>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Collected {
+    /// How many files were looked at.
+    pub files: usize,
+    /// The raters, in the order of their ids.
+    pub raters: Vec<Rater>,
+    /// What was refused or passed over, and why.
+    pub told: Vec<String>,
+}
+
+/// Reads all files.
+///
+/// # Errors
+/// A file or folder that was named is not there.
+pub(super) fn collect(places: &[PathBuf], keyed: &Keyed) -> Result<Collected> {
+    let mut files = vec![];
+    for place in places {
+        list(place, &mut files).map_err(|error| {
+            Complaint::usage(format!("cannot read {}: {error}", place.display()))
+                .fix("name files of raters, or folders of them")
+        })?;
+    }
+    let mut collected = Collected { files: files.len(), ..Collected::default() };
+    let mut sessions: BTreeMap<String, (PathBuf, Session)> = BTreeMap::new();
+    for path in files {
+        let session = match read(&path, keyed) {
+            Ok(session) => session,
+            Err(reason) => {
+                collected.told.push(format!("refused: {}: {reason}", path.display()));
+                continue;
+            }
+        };
+        let rater = session.header.rater.clone();
+        match sessions.remove(&rater) {
+            Some((other_path, other)) => {
+                let (kept, passed) = later((path, session), (other_path, other));
+                if kept.1 != passed.1 {
+                    let (kept, passed) = (kept.0.display(), passed.0.display());
+                    let told = format!("passed over: {passed}: {kept} is of the same rater");
+                    collected.told.push(told);
+                }
+                sessions.insert(rater, kept);
+            }
+            None => {
+                sessions.insert(rater, (path, session));
+            }
+        }
+    }
+    for (number, (path, session)) in sessions.into_values().enumerate() {
+        let name = format!("R{:02}", number + 1);
+        if !session.is_complete() {
+            let count = session.answers.len();
+            let told = format!("not finished: {}: {name} gave {count} answers", path.display());
+            collected.told.push(told);
+        }
+        let excluded = exclusion(&session, keyed);
+        if let Some(reason) = &excluded {
+            collected.told.push(format!("excluded by the study's rules: {name}: {reason}"));
+        }
+        collected.raters.push(Rater { name, session, excluded });
+    }
+    Ok(collected)
+}
+
+/// All files in a folder, folders in it included, by name; a file itself.
+fn list(place: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !fs::metadata(place)?.is_dir() {
+        files.push(place.to_path_buf());
+        return Ok(());
+    }
+    let entries: std::io::Result<Vec<PathBuf>> =
+        fs::read_dir(place)?.map(|entry| Ok(entry?.path())).collect();
+    let mut entries = entries?;
+    entries.sort();
+    entries.iter().try_for_each(|entry| list(entry, files))
+}
+
+fn read(path: &Path, keyed: &Keyed) -> Result<Session, String> {
+    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > LONGEST_READ {
+        return Err(format!("line 1: the file has more than {LONGEST_READ} bytes"));
+    }
+    let mut bytes = fs::read(path).map_err(|error| error.to_string())?;
+    if let Ok(text) = std::str::from_utf8(&bytes)
+        && code::is_code(text)
+    {
+        bytes = code::decode(text).map_err(|error| error.to_string())?;
+    }
+    let session = Session::read(&bytes).map_err(|error| error.to_string())?;
+    session.check(&keyed.study, &keyed.sha256).map_err(|error| error.to_string())?;
+    Ok(session)
+}
+
+type Found = (PathBuf, Session);
+
+/// Of two sessions of a rater the one that counts, then the other: complete before not, more answers
+/// before fewer, then the later name.
+fn later(one: Found, other: Found) -> (Found, Found) {
+    let rank =
+        |(path, session): &Found| (session.is_complete(), session.answers.len(), path.clone());
+    if rank(&one) > rank(&other) { (one, other) } else { (other, one) }
+}
+
+/// Why the study's rules leave the session out.
+fn exclusion(session: &Session, keyed: &Keyed) -> Option<String> {
+    let rules = keyed.study.exclusions;
+    let failed = session.answers.iter().filter(|answer| {
+        let key = &keyed.key.items[&answer.item];
+        key.condition == GOLD && key.intruder != answer.intruder
+    });
+    let failed = failed.count();
+    if rules.failed_checks > 0 && failed >= rules.failed_checks {
+        return Some(format!("failed {failed} of the plain items"));
+    }
+    let mut seconds: Vec<f64> = session.answers.iter().map(|answer| answer.seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    let median = seconds.get(seconds.len() / 2)?;
+    (*median < rules.median_seconds).then(|| format!("needed {median:.1} s for an item"))
+}
