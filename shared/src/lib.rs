@@ -29,9 +29,9 @@ pub mod report;
 #[cfg(feature = "models")]
 pub mod sae;
 pub mod site;
-pub mod study;
 #[cfg(feature = "models")]
 pub mod span;
+pub mod study;
 #[cfg(feature = "models")]
 pub mod topk;
 pub mod vocab;

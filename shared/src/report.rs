@@ -134,6 +134,12 @@ pub struct Combination {
     pub alone: Vec<Vec<Example>>,
 }
 
+/// Whether a combination that was found `[in so many, of so many]` trainings from different seeds counts
+/// as found: in four of five at least.
+pub fn is_found_again([found, of]: [usize; 2]) -> bool {
+    5 * found >= 4 * of
+}
+
 impl Combination {
     /// How many features it has.
     pub fn size(&self) -> usize {

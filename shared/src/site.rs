@@ -152,6 +152,9 @@ pub struct CombinationRow {
     pub support: usize,
     /// How much more often than if the parts were independent.
     pub lift: f64,
+    /// In how many trainings from different seeds it was found, and of how many; absent with one.
+    #[serde(default)]
+    pub seeds: Option<[usize; 2]>,
     /// The characters that it makes likelier, strongest first.
     pub raises: String,
 }

@@ -1,6 +1,7 @@
 //! Whether trainings from other seeds find the same combinations.
 
 use serde::Serialize;
+use shared::report::is_found_again;
 
 use super::vectors::dot_in_order;
 
@@ -35,8 +36,7 @@ pub struct Consistency {
 impl Consistency {
     /// How many combinations were found in four of five trainings or more.
     pub fn counted(&self) -> usize {
-        let enough = (4 * self.trainings).div_ceil(5);
-        self.found.iter().filter(|found| **found >= enough).count()
+        self.found.iter().filter(|found| is_found_again([**found, self.trainings])).count()
     }
 }
 

@@ -160,9 +160,9 @@ fn half_of(rows: &Rows, half: usize) -> Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::prelude::*;
     use crate::plan::{AutoencoderTraining, Profile, ProfileName, Schedule};
     use crate::train::Unwatched;
+    use burn::prelude::*;
     use rand::RngExt;
     use shared::UnitsConfig;
 

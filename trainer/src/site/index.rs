@@ -102,6 +102,7 @@ fn combination_row(combination: &Combination) -> CombinationRow {
         ci95: combination.ci95.map(|interval| interval.map(rounded)),
         support: combination.support,
         lift: rounded(combination.lift),
+        seeds: combination.seeds,
         raises: first(&combination.raises),
     }
 }

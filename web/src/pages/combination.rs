@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use shared::report::{Combination, Example};
+use shared::report::{Combination, Example, is_found_again};
 use shared::site::RunIndex;
 
 use super::combinations::written;
@@ -83,6 +83,18 @@ fn Known(
                 <dd>{figure(found.lift)}</dd>
                 <dd class="meaning">{format!("times as often as by chance; PMI {}", figure(found.pmi))}</dd>
             </div>
+            {found.seeds.map(|seeds| view! {
+                <div class="tile">
+                    <dt>"Seeds"</dt>
+                    <dd>{format!("{} of {}", seeds[0], seeds[1])}</dd>
+                    <dd class="meaning">
+                        {match is_found_again(seeds) {
+                            true => "trainings found it, so it counts as found",
+                            false => "trainings found it: too few to count",
+                        }}
+                    </dd>
+                </div>
+            })}
         </dl>
         <div class="columns">
             <section aria-labelledby="where" data-testid="places">

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use shared::report::is_found_again;
 use shared::site::{CombinationRow, RunIndex};
 
 use super::table::{Count, Filter, SortHead, characters, lines, parts, sort_by};
@@ -56,11 +57,13 @@ fn Table(
         let index = index.clone();
         Memo::new(move |_| place.route.with(|route| chosen(&index.combinations, &route.view)))
     };
+    let said = agreement(&index.combinations);
     let line = move |number: usize| {
         let row = index.combinations[number].clone();
         view! { <Line number row /> }
     };
     view! {
+        {said.map(|said| view! { <p data-testid="agreement">{said}</p> })}
         <div class="filters" role="search">
             <Filter
                 name="Features"
@@ -94,6 +97,9 @@ fn Table(
                         meaning="How much more often than if the parts were independent"
                         default=DEFAULT
                     />
+                    <th scope="col" title="In how many trainings from different seeds it was found">
+                        "Seeds"
+                    </th>
                 </tr>
             </thead>
             <tbody>{lines(rows, line)}</tbody>
@@ -127,8 +133,24 @@ fn Line(
             </td>
             <td data-name="Support" class="number">{thousands(row.support as i64)}</td>
             <td data-name="Lift" class="number">{figure(row.lift)}</td>
+            <td data-name="Seeds" class="number">
+                {row.seeds.map_or_else(|| "not known".into(), |[found, of]| format!("{found} of {of}"))}
+            </td>
         </tr>
     }
+}
+
+/// How many of the combinations count as found, where several seeds can say so.
+fn agreement(rows: &[CombinationRow]) -> Option<String> {
+    let known: Vec<[usize; 2]> = rows.iter().filter_map(|row| row.seeds).collect();
+    let [_, of] = known.first()?;
+    let counted = known.iter().filter(|seeds| is_found_again(**seeds)).count();
+    let remark = match counted {
+        0 => "so each may be the work of one training, and none counts as found",
+        _ => "the others may be the work of one training",
+    };
+    let all = known.len();
+    Some(format!("{counted} of {all} were found from four fifths of the {of} seeds: {remark}."))
 }
 
 /// An interval, and whether it holds 0.
