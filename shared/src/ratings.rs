@@ -210,8 +210,8 @@ impl Session {
         lines.map(|line| line.to_json() + "\n").collect()
     }
 
-    /// The session in a file of JSON lines. Line ends of other systems and empty lines at the end, as
-    /// mail programs make them, do no harm.
+    /// The session in a file of JSON lines. Line ends of other systems and empty lines at the end,
+    /// as mail programs make them, do no harm.
     ///
     /// # Errors
     /// The first line that is not what a session has there.
@@ -266,8 +266,8 @@ impl Session {
         self.end.as_ref().is_some_and(|end| end.complete)
     }
 
-    /// Checks that the session is of this study, whose file has this SHA-256, and that each item was
-    /// asked where the study asks it.
+    /// Checks that the session is of this study, whose file has this SHA-256, and that each item
+    /// was asked where the study asks it.
     ///
     /// # Errors
     /// The first line that does not fit.

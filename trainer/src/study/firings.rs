@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use burn::prelude::*;
-use serde_json::Value;
 use shared::bundle::Normalization;
 use shared::weights::{to_ints, to_vec};
 
@@ -118,7 +117,7 @@ fn corpus(
     profile.lm = source.bundle.manifest.lm.clone();
     let cache = crate::cache_folder(folder, &settings);
     let corpus = corpus_for(&profile, &settings, &cache, console)?.corpus;
-    if Value::from(corpus.sha256.as_str()) != config["data"]["sha256"] {
+    if config["data"]["sha256"] != corpus.sha256.as_str() {
         let what = format!("the text found is not the one that {} was made of", source.name);
         return Err(Complaint::usage(what)
             .detail("found", format!("{} with SHA-256 {}", corpus.name, corpus.sha256))

@@ -10,7 +10,8 @@ use shared::study::{Block, Exclusions, Item, LINES, SCHEMA, STRONGEST, Study, St
 
 use super::firings::RowText;
 use super::units::{Condition, Unit};
-use super::{Design, GOLD, KeyItem, LeftOut, StudyArgs};
+use super::{Design, GOLD, KeyItem, LeftOut, StudyArgs, StudyKey, key};
+use crate::site::source::FinishedRun;
 
 /// How much of the text a line shows before and after its place.
 const CONTEXT: (usize, usize) = (28, 11);
@@ -92,6 +93,26 @@ fn number(mut dealt: Vec<(usize, StudyLines)>, design: &Design, left_out: Vec<Le
 }
 
 impl Made {
+    /// What is not deployed, for the study whose file has this SHA-256.
+    pub fn key_of(
+        self,
+        source: &FinishedRun,
+        study_sha256: String,
+        arguments: &StudyArgs,
+    ) -> StudyKey {
+        StudyKey {
+            schema: key::SCHEMA,
+            study: arguments.name.clone(),
+            study_sha256,
+            made_by: crate::version(),
+            seed: arguments.seed,
+            run: source.name.clone(),
+            model: source.model.clone(),
+            left_out: self.left_out,
+            items: self.key,
+        }
+    }
+
     /// What is deployed.
     pub fn study(&self, arguments: &StudyArgs, consent: &str) -> Study {
         let asked = |block: &Block| block.items.len() + block.repeats.len();
@@ -149,6 +170,26 @@ fn lines(
         rows.push(candidates.into_iter().find(|row| is_apart(*row, &rows))?);
     }
     rows.shuffle(random);
+    let (other, row) = foreign(condition, unit, &rows, text, random)?;
+    Some(StudyLines {
+        condition: condition.name.into(),
+        unit: unit.name.clone(),
+        sign: unit.sign,
+        fires: unit.firings.len(),
+        own: rows.iter().map(|row| (*row, line(unit, *row, text))).collect(),
+        foreign_unit: other.name.clone(),
+        foreign: (row, line(other, row, text)),
+    })
+}
+
+/// A place of another unit, apart from the `rows` of `unit`.
+fn foreign<'a>(
+    condition: &'a Condition,
+    unit: &Unit,
+    rows: &[usize],
+    text: &RowText,
+    random: &mut ChaCha8Rng,
+) -> Option<(&'a Unit, usize)> {
     let others: Vec<&Unit> =
         condition.units.iter().filter(|other| other.name != unit.name).collect();
     let fires = |row: usize| unit.firings.binary_search_by_key(&row, |(row, _)| *row).is_ok();
@@ -159,19 +200,10 @@ fn lines(
         let is_peak = marked.iter().all(|(_, value)| *value <= strength(other, row));
         if is_peak
             && has_context(row, text)
-            && is_apart(row, &rows)
+            && is_apart(row, rows)
             && marked.iter().all(|(row, _)| !fires(*row))
         {
-            let own = rows.iter().map(|row| (*row, line(unit, *row, text))).collect();
-            return Some(StudyLines {
-                condition: condition.name.into(),
-                unit: unit.name.clone(),
-                sign: unit.sign,
-                fires: unit.firings.len(),
-                own,
-                foreign_unit: other.name.clone(),
-                foreign: (row, line(other, row, text)),
-            });
+            return Some((other, row));
         }
     }
     None

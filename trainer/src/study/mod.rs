@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 use shared::digest::sha256;
-use shared::study::is_plain;
+use shared::study::{Study, is_plain};
 
 use crate::complaint::Complaint;
 use crate::console::Console;
@@ -100,34 +100,31 @@ pub fn run(arguments: &StudyArgs, settings: &Settings, console: &Console) -> Res
     let study = made.study(arguments, &text);
     let mut bytes = serde_json::to_vec(&study)?;
     bytes.push(b'\n');
-    let key = StudyKey {
-        schema: key::SCHEMA,
-        study: arguments.name.clone(),
-        study_sha256: sha256(&bytes),
-        made_by: crate::version(),
-        seed: design.seed,
-        run: source.name.clone(),
-        model: source.model.clone(),
-        left_out: made.left_out,
-        items: made.key,
-    };
+    let key = made.key_of(&source, sha256(&bytes), arguments);
     let mut key_bytes = serde_json::to_vec_pretty(&key)?;
     key_bytes.push(b'\n');
     for (path, bytes) in [(&key_place, &key_bytes), (&place, &bytes)] {
         write_whole(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     }
     console.say(&format!(
-        "{}: {} items in {} blocks, {:.1} kB; a rater is asked {} and needs some {} minutes",
+        "{}: {}, {:.1} kB",
         place.display(),
-        study.items.len(),
-        study.blocks.len(),
-        bytes.len() as f64 / 1e3,
-        study.blocks.first().map_or(0, |block| block.items.len() + block.repeats.len()),
-        study.minutes,
+        told(&study),
+        bytes.len() as f64 / 1e3
     ));
     console.say(&format!("{}: the key; keep it away from the site", key_place.display()));
     console.say(&format!("raters open: #/study?s={}", study.name));
     Ok(())
+}
+
+fn told(study: &Study) -> String {
+    let asked = study.blocks.first().map_or(0, |block| block.items.len() + block.repeats.len());
+    format!(
+        "{} items in {} blocks; a rater is asked {asked} and needs some {} minutes",
+        study.items.len(),
+        study.blocks.len(),
+        study.minutes
+    )
 }
 
 impl StudyArgs {
