@@ -5,9 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use burn::prelude::*;
 use shared::bundle::Normalization;
-use shared::weights::{to_ints, to_vec};
 
-use crate::activations::{RowCounts, counted, read as stream_of, record};
+use crate::activations::{RowCounts, counted, record, stream};
 use crate::analysis::evaluation::ActiveRows;
 use crate::baselines::pca::Pca;
 use crate::complaint::Complaint;
@@ -66,6 +65,7 @@ pub(super) fn read(
     let (model, normalization) = source.bundle.autoencoder(&source.model, &device)?;
     let limits = manifest.autoencoders[&source.model].config.limits();
     let windows = Windows { block_size: manifest.lm.block_size };
+    let read = |batch: &Batch| stream(&lm, manifest.layer, batch);
     let mut starts = windows.starts(corpus.validation.len());
     let wanted = source.config["profile"]["held_out_rows"].as_u64().unwrap_or(4_096) as usize;
     starts.truncate(wanted.div_ceil(windows.counted(0).len()).max(1));
@@ -75,17 +75,15 @@ pub(super) fn read(
     for (place, starts) in starts.chunks(WINDOWS_AT_ONCE).enumerate() {
         interrupt::check()?;
         let batch = Batch::of(&corpus.validation, starts, windows.block_size);
-        let stream = stream_of(&lm, manifest.layer, &batch);
-        let block = normalization.apply(counted(stream, windows));
+        let block = normalization.apply(counted(read(&batch), windows));
         let output = model.forward(block.clone(), limits);
-        active.features.extend(to_ints(output.active.indices).iter().map(|index| *index as u32));
-        active.values.extend(to_vec(output.active.values));
+        active.add(output.active);
         rows.push(block);
         stage.progress((place * WINDOWS_AT_ONCE) as u64, &String::new);
     }
     stage.finish(&format!("{} rows", active.values.len() / active.k));
     let counts = RowCounts { train: PCA_ROWS, selection: 0 };
-    let recorded = record(&lm, manifest.layer, &corpus.train, windows, counts, SEED, &mut |_| {})?;
+    let recorded = record(&read, &corpus.train, windows, counts, SEED, &mut |_| {})?;
     let text = RowText {
         characters: corpus.vocab.decode(&corpus.validation).chars().collect(),
         first: windows.counted(0).start,
