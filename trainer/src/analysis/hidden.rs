@@ -187,7 +187,8 @@ mod tests {
 
     /// Two inputs that change from row to row, and the carry that follows from both.
     fn text() -> AnnotatedText {
-        let inputs = [|row: usize| row.is_multiple_of(2), |row: usize| row / 2 % 3 > 0];
+        let inputs =
+            [|row: usize| row.is_multiple_of(2), |row: usize| !(row / 2).is_multiple_of(3)];
         let both = |row: usize| inputs[0](row) && inputs[1](row);
         let variable = |name: &str, is_on: &dyn Fn(usize) -> bool| Variable {
             name: name.into(),
