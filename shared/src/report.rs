@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 
 /// `final_info.json` in the form of the AI-Scientist harness: one entry for each data set.
@@ -98,7 +99,17 @@ pub struct Example {
     /// Which character of `text` it is, counted in characters.
     pub at: usize,
     /// How strongly the feature fires at each character; 0 where it was not measured.
+    #[serde(serialize_with = "zeros_briefly")]
     pub values: Vec<f32>,
+}
+
+/// Most values are zeros, and `0` is half as long as `0.0`.
+fn zeros_briefly<S: Serializer>(values: &[f32], to: S) -> Result<S::Ok, S::Error> {
+    let mut list = to.serialize_seq(Some(values.len()))?;
+    for &value in values {
+        if value == 0.0 { list.serialize_element(&0)? } else { list.serialize_element(&value)? }
+    }
+    list.end()
 }
 
 /// A set of features that act together, as `combinations.json` has it for each autoencoder.
@@ -174,5 +185,15 @@ mod tests {
         assert!((info.stderrs["loss_stderr"] - (5.0_f64 / 3.0).sqrt() / 2.0).abs() < 1e-12);
         assert!(!info.stderrs.contains_key("once_stderr"));
         assert_eq!(info.final_info_dict["once"], serde_json::json!([5.0]));
+    }
+
+    #[test]
+    fn an_example_is_written_briefly_and_read_again() {
+        let example = Example { text: "abc".into(), at: 1, values: vec![0.0, 1.25, 2.0] };
+
+        let written = serde_json::to_string(&example).unwrap();
+
+        assert_eq!(written, r#"{"text":"abc","at":1,"values":[0,1.25,2.0]}"#);
+        assert_eq!(serde_json::from_str::<Example>(&written).unwrap(), example);
     }
 }

@@ -120,9 +120,10 @@ pub fn run(arguments: &StudyArgs, settings: &Settings, console: &Console) -> Res
 fn told(study: &Study) -> String {
     let asked = study.blocks.first().map_or(0, |block| block.items.len() + block.repeats.len());
     format!(
-        "{} items in {} blocks; a rater is asked {asked} and needs some {} minutes",
+        "{} items in {} {}; a rater is asked {asked} and needs some {} minutes",
         study.items.len(),
         study.blocks.len(),
+        if study.blocks.len() == 1 { "block" } else { "blocks" },
         study.minutes
     )
 }
