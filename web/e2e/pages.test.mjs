@@ -68,16 +68,19 @@ page("a feature shows where it fires and what it says", "#/f/17", async (page) =
   await heading(page, "Feature 17");
 });
 
-page("combinations are listed, or it is said that there are none", "#/combinations", async (page) => {
+page("combinations are listed, each with a page", "#/combinations", async (page) => {
   await heading(page, "Combinations");
-  if (index.combinations.length === 0) return id(page, "empty").waitFor();
   await page.waitForFunction((all) => document.querySelectorAll("tbody tr").length === all, index.combinations.length);
   await page.locator("tbody th a").first().click();
   await page.getByRole("heading", { level: 1, name: /^Combination/ }).waitFor();
   await id(page, "places").waitFor();
 });
 
-// A run with combinations, whatever the demo has.
+page("a run without combinations says so", "#/combinations", async (page) => {
+  assert.match(await id(page, "empty").innerText(), /has no list of combinations/);
+}, { spoil: (name) => name.endsWith("index.json") && { body: JSON.stringify({ ...index, combinations: [] }) } });
+
+// Two combinations, whatever the demo has.
 const combination = {
   parts: [3, 17], interaction: 0.42, interaction_in_context: 0.31, support: 1234, lift: 3.1, pmi: 1.13,
   ci95: [0.35, 0.49], raises: [["a", 0.5]], lowers: [["\n", -0.2]], adds: [[5, 0.3]],
@@ -124,6 +127,18 @@ page("stored texts work without the engine", "#/text", async (page) => {
   await page.waitForFunction(() => /[?&]f=\d/.test(location.hash));
   assert.match(await id(page, "engine").innerText(), /examples only$/);
   assert.ok(!site.requests.some((request) => request.includes("engine_cpu")));
+});
+
+page("a character shows the combinations that speak there", "#/text", async (page) => {
+  const { positions } = await json(`data/${run}/t/0.json`);
+  const at = positions.findIndex((position) => position.units.length > 0);
+  assert.ok(at >= 0, "no combination speaks in the first text");
+  await page.locator(`#character-${at}`).click();
+  const parts = await id(page, "composed").locator(".parts").first().innerText();
+  assert.equal(parts, positions[at].units[0].parts.map((part) => `f${part}`).join(" + "));
+  await id(page, "composed").locator("tbody th a").first().click();
+  await page.getByRole("heading", { level: 1, name: /^Combination/ }).waitFor();
+  assert.equal(await page.locator(".lead .parts").innerText(), parts);
 });
 
 page("about says what this is", "#/about", async (page) => {

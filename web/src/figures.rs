@@ -22,10 +22,15 @@ pub fn one_line(text: &str) -> String {
         .collect()
 }
 
+/// An amount that is added, with its sign.
+pub fn signed(value: f64) -> String {
+    format!("{value:+.3}").replace('-', "−")
+}
+
 /// A number with three significant digits.
 pub fn number(value: f64) -> String {
     let size = value.abs();
-    match size {
+    let written = match size {
         0.0 => "0".into(),
         _ if !value.is_finite() => "–".into(),
         _ if size >= 100.0 => thousands(value.round() as i64),
@@ -34,7 +39,8 @@ pub fn number(value: f64) -> String {
         _ if size >= 0.1 => format!("{value:.3}"),
         _ if size >= 0.001 => format!("{value:.4}"),
         _ => format!("{value:.1e}"),
-    }
+    };
+    written.replace('-', "−")
 }
 
 /// A whole number in groups of three digits.
@@ -76,8 +82,9 @@ mod tests {
     fn numbers_have_three_digits() {
         let written = [0.0, 0.000_123_4, 0.012_345, 0.56, 4.2, 56.78, 1_234.5].map(number);
 
-        assert_eq!(written, ["0", "1.2e-4", "0.0123", "0.560", "4.20", "56.8", "1,235"]);
-        assert_eq!(number(f64::NAN), "–");
+        assert_eq!(written, ["0", "1.2e−4", "0.0123", "0.560", "4.20", "56.8", "1,235"]);
+        assert_eq!((number(f64::NAN), number(-0.432)), ("–".into(), "−0.432".into()));
+        assert_eq!([0.25, -0.1].map(signed), ["+0.250", "−0.100"]);
         assert_eq!((thousands(1_234_567), thousands(-12)), ("1,234,567".into(), "−12".into()));
         assert_eq!([0.0, 0.0005, 0.123, 1.0].map(percent), ["0 %", "0.05 %", "12.3 %", "100 %"]);
     }

@@ -12,7 +12,7 @@ use super::feature::Neighbours;
 use super::table::{FeatureLink, parts};
 use crate::app::with_index;
 use crate::charts;
-use crate::figures::{number as figure, thousands};
+use crate::figures::{number as figure, signed, thousands};
 use crate::place::Place;
 use crate::route::Page;
 use crate::session::{self, Problem, Resource};
@@ -134,10 +134,10 @@ fn told(adds: &[(usize, f64)]) -> impl IntoView + use<> {
     let most = adds.iter().map(|(_, amount)| amount.abs()).fold(0.0, f64::max);
     let lines = adds.iter().map(|(feature, amount)| {
         view! {
-            <tr>
+            <tr class=(*amount < 0.0).then_some("lowers")>
                 <th scope="row"><FeatureLink feature=*feature /></th>
                 <td class="wide" inner_html=charts::bar(amount.abs(), most, None)></td>
-                <td class="number">{format!("{amount:+.3}").replace('-', "−")}</td>
+                <td class="number">{signed(*amount)}</td>
             </tr>
         }
     });

@@ -97,7 +97,7 @@ fn Table(
                         meaning="How much more often than if the parts were independent"
                         default=DEFAULT
                     />
-                    <th scope="col" title="In how many trainings from different seeds it was found">
+                    <th scope="col" class="number" title="In how many trainings from different seeds it was found">
                         "Seeds"
                     </th>
                 </tr>
@@ -128,8 +128,10 @@ fn Line(
             <td data-name="Parts">{parts(&row.parts)}</td>
             <td data-name="Raises">{characters(&row.raises)}</td>
             <td data-name="Interaction" class="number">
-                {figure(row.interaction)}
-                {row.ci95.map(|interval| view! { <span class="hint">{written(interval)}</span> })}
+                <span>
+                    {figure(row.interaction)}
+                    {row.ci95.map(|interval| view! { <span class="hint">{written(interval)}</span> })}
+                </span>
             </td>
             <td data-name="Support" class="number">{thousands(row.support as i64)}</td>
             <td data-name="Lift" class="number">{figure(row.lift)}</td>
@@ -141,7 +143,7 @@ fn Line(
 }
 
 /// How many of the combinations count as found, where several seeds can say so.
-fn agreement(rows: &[CombinationRow]) -> Option<String> {
+pub fn agreement(rows: &[CombinationRow]) -> Option<String> {
     let known: Vec<[usize; 2]> = rows.iter().filter_map(|row| row.seeds).collect();
     let [_, of] = known.first()?;
     let counted = known.iter().filter(|seeds| is_found_again(**seeds)).count();

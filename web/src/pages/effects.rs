@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::charts;
-use crate::figures::visible;
+use crate::figures::{signed, visible};
 
 /// Two lists of characters with bars on one scale.
 #[component]
@@ -21,7 +21,7 @@ pub fn Effects(
                 <tr>
                     <th scope="row"><kbd>{visible(character)}</kbd></th>
                     <td class="wide" inner_html=charts::bar(effect.abs(), most, None)></td>
-                    <td class="number">{format!("{effect:+.3}").replace('-', "−")}</td>
+                    <td class="number">{signed(effect)}</td>
                 </tr>
             }
         });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use shared::site::{CompositionKind, Figure, MethodFigures, RunIndex};
 
+use super::combinations::agreement;
 use crate::app::with_index;
 use crate::charts;
 use crate::figures::{number, one_line, percent, thousands};
@@ -228,6 +229,8 @@ fn limits(index: &RunIndex) -> Vec<String> {
     if index.combinations.is_empty() {
         limits.push("This run has not been searched for combinations.".into());
     }
+    limits
+        .extend(agreement(&index.combinations).map(|said| format!("Of the combinations, {said}")));
     if index.composition == CompositionKind::Attention {
         limits.push(
             "Attention has more parameters than the standard autoencoder; part of its gain may come \

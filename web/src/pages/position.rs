@@ -10,6 +10,7 @@ use super::table::{FeatureLink, characters, parts};
 use crate::charts;
 use crate::figures::{number as figure, percent, visible};
 use crate::place::Place;
+use crate::route::Page;
 
 /// How many features are listed before the rest is asked for.
 const SHORT: usize = 12;
@@ -126,7 +127,7 @@ fn Composed(
     let (title, panel) = match index.composition {
         CompositionKind::None => return ().into_any(),
         CompositionKind::Attention => ("Attention between features", attention(&position)),
-        CompositionKind::Units => ("Combinations that speak", units(&position)),
+        CompositionKind::Units => ("Combinations that speak", units(&position, &index)),
     };
     view! {
         <section aria-labelledby="composed" data-testid="composed">
@@ -172,15 +173,22 @@ fn attention(position: &Position) -> AnyView {
     .into_any()
 }
 
-fn units(position: &Position) -> AnyView {
+fn units(position: &Position, index: &RunIndex) -> AnyView {
     if position.units.is_empty() {
         return view! { <p class="hint">"None speaks here."</p> }.into_any();
     }
     let most = position.units.first().map_or(0.0, |unit| f64::from(unit.strength));
+    let place = Place::here();
     let lines = position.units.iter().map(|unit| {
+        let listed = index.combinations.iter().position(|row| row.parts == unit.parts);
+        let link = listed.map(|number| {
+            let address = move || place.to(Page::Combination(number));
+            view! { <a class="feature" href=address>"c" {number}</a> }
+        });
         view! {
             <tr>
-                <th scope="row">{parts(&unit.parts)}</th>
+                <th scope="row">{link}</th>
+                <td>{parts(&unit.parts)}</td>
                 <td class="wide" inner_html=charts::bar(unit.strength.into(), most, None)></td>
                 <td class="number">{figure(unit.strength.into())}</td>
             </tr>
@@ -190,6 +198,7 @@ fn units(position: &Position) -> AnyView {
         <table class="effects">
             <thead class="unseen">
                 <tr>
+                    <th scope="col">"Combination"</th>
                     <th scope="col">"Parts"</th>
                     <th scope="col">"Bar"</th>
                     <th scope="col">"Strength"</th>
