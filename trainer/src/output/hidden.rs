@@ -48,8 +48,7 @@ fn truth_chart(model: &str, told: &Told, table: &TruthTable, unit: &Detection) -
     Chart {
         title: format!("Does unit {column} of {model} compute {}?", told.variable),
         subtitle: Some(format!(
-            "the unit that tells it best, F1 {:.2}; best feature {}, two features {}, always yes {:.2}; \
-             whiskers are Wilson's 95 % intervals",
+            "F1 {:.2}; the best feature {}, two features {}, always yes {:.2}; whiskers: 95 % (Wilson)",
             unit.f1,
             score(told.feature.as_ref()),
             score(told.pair.as_ref()),
