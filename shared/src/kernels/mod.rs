@@ -2,8 +2,16 @@
 //! which stays the reference and serves every other device.
 
 #[cfg(all(feature = "flex", not(target_family = "wasm")))]
+pub mod adam;
+#[cfg(all(feature = "flex", not(target_family = "wasm")))]
+pub mod char_lm;
+#[cfg(all(feature = "flex", not(target_family = "wasm")))]
 pub mod csae;
+#[cfg(all(feature = "flex", not(target_family = "wasm")))]
+mod lanes;
 pub mod partners;
+#[cfg(all(feature = "flex", not(target_family = "wasm")))]
+mod product;
 
 use burn::prelude::Device;
 

@@ -6,7 +6,8 @@ use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::{Gradients, IndexingUpdateOp};
 use shared::csae::unit_rows;
-use shared::kernels::csae::{self as kernel, AdamRates, Directions, Parameters, Speakers};
+use shared::kernels::adam::{AdamRates, Directions, adam, adam_of_directions};
+use shared::kernels::csae::{self as kernel, Parameters, Speakers};
 use shared::kernels::on_processor;
 use shared::weights::{self, Weight, Weights, to_vec};
 use shared::{Csae, Limits, TopK};
@@ -217,7 +218,8 @@ impl ByKernel {
     fn descend(&mut self, rate: f64, composing: bool, parts: &[Vec<usize>]) {
         self.time += 1;
         let AdamConfig { beta1, beta2, epsilon, .. } = AdamConfig::default();
-        let rates = AdamRates { rate, beta1, beta2, epsilon, time: self.time };
+        let rates =
+            AdamRates { rate, beta1, beta2, epsilon, time: self.time, decay: 0.0, shorten: 1.0 };
         let Self { parameters, first, second, step, .. } = self;
         let (gradients, width) = (&mut step.gradients, parameters.d_model());
         let directions = Directions {
@@ -225,7 +227,7 @@ impl ByKernel {
             gradient: &mut gradients.decoder,
             width,
         };
-        kernel::adam_of_directions(&rates, directions, &mut first.decoder, &mut second.decoder);
+        adam_of_directions(&rates, directions, &mut first.decoder, &mut second.decoder);
         let encoder = (&mut parameters.encoder, &gradients.encoder);
         let encoder_bias = (&mut parameters.encoder_bias, &gradients.encoder_bias);
         let decoder_bias = (&mut parameters.decoder_bias, &gradients.decoder_bias);
@@ -235,11 +237,11 @@ impl ByKernel {
             (encoder_bias, &mut first.encoder_bias, &mut second.encoder_bias),
             (decoder_bias, &mut first.decoder_bias, &mut second.decoder_bias),
         ] {
-            kernel::adam(&rates, parameters, gradient, first, second);
+            adam(&rates, parameters, gradient, first, second);
         }
         if composing {
             let (parameters, gradient) = effects;
-            kernel::adam(&rates, parameters, gradient, &mut first.effects, &mut second.effects);
+            adam(&rates, parameters, gradient, &mut first.effects, &mut second.effects);
         }
         composition::clear_effects(&mut parameters.effects, &parameters.decoder, width, parts);
     }

@@ -1,12 +1,12 @@
 //! A block of rows: their codes, what these leave over, and how the loss changes with them.
 
-use super::lanes::Lanes;
-use super::product::{Packed, product};
 use super::refit::Refit;
 use super::revive::Revival;
 use super::select::{keys, strongest};
 use super::units::Assembly;
 use super::{Model, Parameters};
+use crate::kernels::lanes::Lanes;
+use crate::kernels::product::{Packed, product};
 
 /// How many rows a block has at most. Fixed: sums go from block to block.
 pub(super) const ROWS: usize = 64;

@@ -5,7 +5,7 @@
 //! directions add up to a direction's gradient.
 
 use super::block::{Context, Firing};
-use super::product::product;
+use crate::kernels::product::product;
 
 /// The weights for some features, one task's.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::block::{Block, Context, Firing};
 use super::crosstalk::Crosstalk;
-use super::lanes::Lanes;
 use super::{Model, Parameters};
+use crate::kernels::lanes::Lanes;
 
 /// How many features one task gathers for. Fixed: the decoder's bias is summed task by task.
 const FEATURES: usize = 12;

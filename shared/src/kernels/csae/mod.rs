@@ -5,12 +5,9 @@
 //! of fixed size, one task each; then every feature gathers its gradient from the rows on which it
 //! is active, in their order. So the same input gives the same bytes on any number of threads.
 
-mod adam;
 mod block;
 mod crosstalk;
 mod gradients;
-mod lanes;
-mod product;
 mod refit;
 mod revive;
 mod select;
@@ -19,7 +16,6 @@ mod step;
 mod tests;
 mod units;
 
-pub use adam::{AdamRates, Directions, adam, adam_of_directions};
 pub use step::{Step, Task};
 
 use crate::weights::{param, to_vec};

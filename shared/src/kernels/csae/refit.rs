@@ -5,7 +5,7 @@
 //! `u_t - pace G u_t`. With `E_t = x - b - D' v_(t-1)`, what was left before the step, and
 //! `P_t = pace D' u_t`, the decoder's gradient gets `sum_t pace u_t E_t - v_(t-1) P_t`.
 
-use super::lanes::Lanes;
+use crate::kernels::lanes::Lanes;
 
 /// The strengths of a row's active features after each step, and the slopes along them.
 #[derive(Debug)]

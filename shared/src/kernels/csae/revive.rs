@@ -1,8 +1,8 @@
 //! AuxK: the dead features try to explain what is left over, so that they come back to life.
 
 use super::Parameters;
-use super::lanes::Lanes;
 use super::select::strongest;
+use crate::kernels::lanes::Lanes;
 
 /// What the strongest dead features would add, row after row.
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::lanes::Lanes;
+use crate::kernels::lanes::Lanes;
 
 /// Reads the numbers above 0 as their bits, and everything else as 0. What is not a number stays
 /// one that is not: larger than all.

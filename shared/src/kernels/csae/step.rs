@@ -4,9 +4,9 @@ use rayon::prelude::*;
 
 use super::block::{Block, Context, ROWS, Sorted};
 use super::gradients;
-use super::lanes::Lanes;
-use super::product::{Packed, product};
 use super::{Model, Parameters};
+use crate::kernels::lanes::Lanes;
+use crate::kernels::product::{Packed, product};
 
 /// What is made small, beside the mean squared error.
 #[derive(Clone, Copy, Debug, Default)]

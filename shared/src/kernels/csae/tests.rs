@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::kernels::adam::{AdamRates, Directions, adam, adam_of_directions};
 use crate::random;
 
 fn numbers(name: &str, count: usize, scale: f32) -> Vec<f32> {
@@ -219,7 +220,15 @@ fn time(d_model: usize, n_features: usize, refit_steps: usize, n_units: usize) -
             let units = (n_units > 0).then_some(units);
             let model = Model { parameters: &all, units, refit_steps, sparsity_k: 32 };
             step.run(&model, &rows, &Task::default());
-            let rates = AdamRates { rate: 3e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, time };
+            let rates = AdamRates {
+                rate: 3e-4,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                time,
+                decay: 0.0,
+                shorten: 1.0,
+            };
             let gradients = &mut step.gradients;
             let directions = Directions {
                 directions: &mut all.decoder,

@@ -4,26 +4,26 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// The widest instructions that this processor has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lanes(pub(super) Arch);
+pub(crate) struct Lanes(pub(super) Arch);
 
 impl Lanes {
     /// Looks at the processor.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arch::new())
     }
 
     /// `out = sum_i coefficients[i] vectors[i]`; each vector is at least as long as `out`.
-    pub(super) fn weighted_sum(self, out: &mut [f32], coefficients: &[f32], vectors: &[&[f32]]) {
+    pub(crate) fn weighted_sum(self, out: &mut [f32], coefficients: &[f32], vectors: &[&[f32]]) {
         self.0.dispatch(WeightedSum { out, coefficients, vectors });
     }
 
     /// `out[i] = vectors[i] . vector`.
-    pub(super) fn dots(self, out: &mut [f32], vector: &[f32], vectors: &[&[f32]]) {
+    pub(crate) fn dots(self, out: &mut [f32], vector: &[f32], vectors: &[&[f32]]) {
         self.0.dispatch(Dots { out, vector, vectors });
     }
 
     /// The square of a vector's length.
-    pub(super) fn square(self, vector: &[f32]) -> f64 {
+    pub(crate) fn square(self, vector: &[f32]) -> f64 {
         let mut square = [0.0];
         self.dots(&mut square, vector, &[vector]);
         f64::from(square[0])

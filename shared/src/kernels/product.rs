@@ -1,5 +1,7 @@
 //! Products of matrices, one block of rows at a time.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -12,7 +14,7 @@ const ROWS: usize = 6;
 
 /// The transpose of a matrix `[width, depth]`, laid out as products read it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Packed {
+pub(crate) struct Packed {
     depth: usize,
     /// `[width / COLUMNS, depth, COLUMNS]`, rounded up and filled with zeros.
     panels: Vec<f32>,
@@ -20,7 +22,7 @@ pub(super) struct Packed {
 
 impl Packed {
     /// Lays out the transpose of `matrix`, `[width, depth]`.
-    pub(super) fn fill(&mut self, matrix: &[f32], depth: usize) {
+    pub(crate) fn fill(&mut self, matrix: &[f32], depth: usize) {
         self.resize(depth, matrix.len() / depth);
         let panels = self.panels.par_chunks_exact_mut(depth * COLUMNS);
         panels.zip(matrix.par_chunks(depth * COLUMNS)).for_each(|(panel, rows)| {
@@ -28,23 +30,43 @@ impl Packed {
         });
     }
 
-    /// Lays out `matrix` itself, `[depth, width]`.
-    pub(super) fn fill_columns(&mut self, matrix: &[f32], width: usize) {
-        let depth = matrix.len() / width;
-        self.resize(depth, width);
-        let panels = self.panels.par_chunks_exact_mut(depth * COLUMNS).enumerate();
-        panels.for_each(|(number, panel)| {
-            let columns = number * COLUMNS..width.min((number + 1) * COLUMNS);
-            for (to, row) in panel.chunks_exact_mut(COLUMNS).zip(matrix.chunks_exact(width)) {
-                to[..columns.len()].copy_from_slice(&row[columns.clone()]);
-                to[columns.len()..].fill(0.0);
-            }
+    /// As [`Self::fill`], on this thread alone.
+    pub(crate) fn fill_here(&mut self, matrix: &[f32], depth: usize) {
+        self.resize(depth, matrix.len() / depth);
+        let panels = self.panels.chunks_exact_mut(depth * COLUMNS);
+        panels.zip(matrix.chunks(depth * COLUMNS)).for_each(|(panel, rows)| {
+            interleave(panel, rows, depth, COLUMNS);
         });
+    }
+
+    /// Lays out `matrix` itself, `[depth, width]`.
+    pub(crate) fn fill_columns(&mut self, matrix: &[f32], width: usize) {
+        self.resize(matrix.len() / width, width);
+        let panels = self.panels.par_chunks_exact_mut(self.depth * COLUMNS).enumerate();
+        panels.for_each(|(number, panel)| fill_panel(panel, number, &[matrix], width));
+    }
+
+    /// Lays out matrices one below the other, `[depth, width]` all together, on this thread alone.
+    pub(crate) fn fill_columns_here(&mut self, blocks: &[&[f32]], width: usize) {
+        let depth = blocks.iter().map(|block| block.len() / width).sum();
+        self.resize(depth, width);
+        let panels = self.panels.chunks_exact_mut(depth * COLUMNS).enumerate();
+        panels.for_each(|(number, panel)| fill_panel(panel, number, blocks, width));
     }
 
     fn resize(&mut self, depth: usize, width: usize) {
         self.depth = depth;
         self.panels.resize(width.div_ceil(COLUMNS) * depth * COLUMNS, 0.0);
+    }
+}
+
+/// The columns of the `number`th panel of matrices that stand one below the other.
+fn fill_panel(panel: &mut [f32], number: usize, blocks: &[&[f32]], width: usize) {
+    let columns = number * COLUMNS..width.min((number + 1) * COLUMNS);
+    let rows = blocks.iter().flat_map(|block| block.chunks_exact(width));
+    for (to, row) in panel.chunks_exact_mut(COLUMNS).zip(rows) {
+        to[..columns.len()].copy_from_slice(&row[columns.clone()]);
+        to[columns.len()..].fill(0.0);
     }
 }
 
@@ -61,7 +83,7 @@ fn interleave(panel: &mut [f32], rows: &[f32], depth: usize, side: usize) {
 
 /// `out = rows packed + start`: `rows` is `[count, depth]`, `out` `[count, width]`, `start`
 /// `[width]` or empty. `space` keeps its memory between calls.
-pub(super) fn product(
+pub(crate) fn product(
     lanes: Lanes,
     out: &mut [f32],
     rows: &[f32],
@@ -77,6 +99,31 @@ pub(super) fn product(
     }
     let width = out.len() / count;
     lanes.0.dispatch(Product { out, groups: space, packed, start, width });
+}
+
+/// `out = X^T packed` for some of the columns of `X`, whose rows, of length `row_length`, stand in
+/// `blocks` one below the other: `out` is `[columns, width]`. `space` keeps its memory between calls.
+pub(crate) fn product_of_columns(
+    lanes: Lanes,
+    out: &mut [f32],
+    (blocks, row_length): (&[&[f32]], usize),
+    columns: Range<usize>,
+    packed: &Packed,
+    space: &mut Vec<f32>,
+) {
+    let (depth, count) = (packed.depth, columns.len());
+    space.resize(count.div_ceil(ROWS) * ROWS * depth, 0.0);
+    let firsts = columns.clone().step_by(ROWS);
+    for (group, first) in space.chunks_exact_mut(ROWS * depth).zip(firsts) {
+        let here = first..columns.end.min(first + ROWS);
+        let rows = blocks.iter().flat_map(|block| block.chunks_exact(row_length));
+        for (to, row) in group.chunks_exact_mut(ROWS).zip(rows) {
+            to[..here.len()].copy_from_slice(&row[here.clone()]);
+            to[here.len()..].fill(0.0);
+        }
+    }
+    let width = out.len() / count;
+    lanes.0.dispatch(Product { out, groups: space, packed, start: &[], width });
 }
 
 struct Product<'a> {
@@ -153,8 +200,8 @@ fn cell<S: Simd, const N: usize>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::transposed;
     use super::*;
+    use crate::kernels::csae::transposed;
 
     #[test]
     fn products_of_any_shape_are_those_of_a_plain_loop() {
@@ -181,6 +228,33 @@ mod tests {
                 let column = &matrix[place % width * depth..][..depth];
                 let sum: f32 = row.iter().zip(column).map(|(one, other)| one * other).sum();
                 assert_eq!(*value, sum + start[place % width]);
+            }
+
+            // The same from the columns of its transpose, two of them at a time.
+            let turned = transposed(&rows, depth);
+            let stacked = turned.split_at(count * (depth / 2));
+            let blocks = [stacked.0, stacked.1];
+            columns.fill_here(&matrix, depth);
+            assert_eq!(columns.panels, packed.panels);
+            let upright = transposed(&matrix, depth);
+            let halves = upright.split_at(width * (depth / 3));
+            columns.fill_columns_here(&[halves.0, halves.1], width);
+            assert_eq!(columns.panels, packed.panels);
+            let mut plain = vec![f32::NAN; count * width];
+            product(Lanes::new(), &mut plain, &rows, &packed, &[], &mut vec![]);
+            for first in (0..count).step_by(2) {
+                let chosen = first..count.min(first + 2);
+                let mut out = vec![f32::NAN; chosen.len() * width];
+                let columns = (&blocks[..], count);
+                product_of_columns(
+                    Lanes::new(),
+                    &mut out,
+                    columns,
+                    chosen.clone(),
+                    &packed,
+                    &mut vec![],
+                );
+                assert_eq!(out, plain[chosen.start * width..chosen.end * width]);
             }
         }
     }

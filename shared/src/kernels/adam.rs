@@ -21,6 +21,10 @@ pub struct AdamRates {
     pub epsilon: f64,
     /// The number of this step, from 1 on.
     pub time: i32,
+    /// By how much the parameters shrink, times the rate (Loshchilov and Hutter, arXiv 1711.05101).
+    pub decay: f64,
+    /// What the gradient is multiplied by, so that it is not too long.
+    pub shorten: f64,
 }
 
 /// Directions of length 1 that stay so, with their gradient: `[n_features, width]`.
@@ -97,6 +101,7 @@ impl WithSimd for Update<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let Self { rates, parameters, gradient, first, second } = self;
         let (rate, epsilon) = (rates.rate as f32, rates.epsilon as f32);
+        let (stay, shorten) = ((1.0 - rates.rate * rates.decay) as f32, rates.shorten as f32);
         let (keep1, keep2) = (rates.beta1 as f32, rates.beta2 as f32);
         let (add1, add2) = ((1.0 - rates.beta1) as f32, (1.0 - rates.beta2) as f32);
         let grow1 = (1.0 / (1.0 - rates.beta1.powi(rates.time))) as f32;
@@ -105,10 +110,11 @@ impl WithSimd for Update<'_> {
         for ((parameter, gradient), (first, second)) in
             parameters.iter_mut().zip(gradient).zip(memory)
         {
+            let gradient = gradient * shorten;
             *first = *first * keep1 + gradient * add1;
             *second = *second * keep2 + gradient * gradient * add2;
             let change = *first * grow1 / ((*second * grow2).sqrt() + epsilon);
-            *parameter -= change * rate;
+            *parameter = *parameter * stay - change * rate;
         }
     }
 }
@@ -117,8 +123,15 @@ impl WithSimd for Update<'_> {
 mod tests {
     use super::*;
 
-    const RATES: AdamRates =
-        AdamRates { rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, time: 1 };
+    const RATES: AdamRates = AdamRates {
+        rate: 0.1,
+        decay: 0.0,
+        shorten: 1.0,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        time: 1,
+    };
 
     #[test]
     fn the_first_step_moves_every_parameter_by_the_learning_rate() {
@@ -129,6 +142,17 @@ mod tests {
 
         assert!((parameters[0] - 0.9).abs() < 1e-6 && (parameters[1] + 1.9).abs() < 1e-6);
         assert!((first[0] - 0.3).abs() < 1e-6 && (second[0] - 0.009).abs() < 1e-6);
+    }
+
+    #[test]
+    fn parameters_decay_and_a_long_gradient_is_shortened() {
+        let rates = AdamRates { decay: 0.5, shorten: 0.25, ..RATES };
+        let (mut first, mut second, mut parameters) = ([0.0], [0.0], [2.0]);
+
+        adam(&rates, &mut parameters, &[8.0], &mut first, &mut second);
+
+        assert!((parameters[0] - (2.0 * 0.95 - 0.1)).abs() < 1e-6);
+        assert!((first[0] - 0.2).abs() < 1e-6 && (second[0] - 0.004).abs() < 1e-6);
     }
 
     #[test]
