@@ -141,7 +141,7 @@ impl Experiment<'_> {
     /// On what a trained language model depends.
     fn lm_configuration(&self) -> Value {
         json!({
-            "form": 1,
+            "form": 2,
             "device": self.device.name,
             "seed": SEED,
             "data": self.data(),

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use burn::tensor::activation::softmax;
 use rand::RngExt;
 use shared::bundle::Normalization;
+use shared::kernels::char_lm::{Layout, Writer};
 use shared::random;
 use shared::report::{Combination, FeatureStats, Metric, Quality};
 use shared::sae::FinishedCsae;
-use shared::weights::to_vec;
-use shared::{CharLm, Csae, CsaeConfig, Limits};
+use shared::weights::{self, to_vec};
+use shared::{CharLm, CharLmConfig, Csae, CsaeConfig, Limits};
 
 use crate::analysis::causal::{Causal, Test};
 use crate::analysis::combinations::{self, ReadText};
@@ -23,10 +23,12 @@ use crate::baselines::pca::Pca;
 use crate::data::languages::TaskAccuracy;
 use crate::experiment::transcoder::Transcoded;
 use crate::experiment::{Experiment, ReadyRows, SEED, TrialResult};
-use crate::train::lm::{TrainedLm, ids};
+use crate::train::lm::TrainedLm;
 
-/// How many characters the language model writes to show its speed and its style.
-const SAMPLE: usize = 200;
+/// How many characters the language model writes to show its speed.
+const SAMPLE: usize = 1_000;
+/// How many of them are kept to show its style.
+const SHOWN: usize = 200;
 /// Of the language model that has learned nothing.
 const RANDOM_SEED: u64 = 2;
 
@@ -166,7 +168,7 @@ impl Results {
             exports.extend(measured.export);
             stage.progress(1 + trainings.len() as u64, &|| trial.trial.name.into());
         }
-        let lm = LmResult::of(lm, experiment);
+        let lm = LmResult::of(lm, experiment)?;
         stage.finish(&format!("{} methods on {} held-out rows", methods.len(), held_out.count()));
         Ok(Self {
             lm,
@@ -346,36 +348,45 @@ fn pca_methods(held_out: &HeldOut, rows: &ReadyRows, k: usize) -> Result<Vec<Met
 }
 
 impl LmResult {
-    fn of(lm: &TrainedLm, experiment: &Experiment) -> Self {
+    fn of(lm: &TrainedLm, experiment: &Experiment) -> Result<Self> {
         let started = Instant::now();
-        let written = write(&lm.model, experiment.profile.lm.block_size, SAMPLE);
+        let written = write(&lm.model, &experiment.profile.lm, SAMPLE)?;
         let tokens_per_second = SAMPLE as f64 / started.elapsed().as_secs_f64();
-        Self {
+        Ok(Self {
             model: lm.model.clone(),
             metrics: lm.metrics.clone(),
             seconds: lm.seconds,
             tokens_per_second,
-            sample: experiment.text.corpus.vocab.decode(&written),
-        }
+            sample: experiment.text.corpus.vocab.decode(&written[..SHOWN]),
+        })
     }
 }
 
 /// Lets the model write `length` characters after the first of its vocabulary, at temperature 0.8.
-fn write(lm: &CharLm, block_size: usize, length: usize) -> Vec<u32> {
-    let device = lm.token_embedding.val().device();
+fn write(lm: &CharLm, config: &CharLmConfig, length: usize) -> Result<Vec<u32>> {
+    let layout = Layout::new(config);
+    let parameters = layout.read(&weights::of(lm))?;
+    let mut writer = Writer::new(&layout, &parameters);
     let mut stream = random::stream(SEED, "sample");
-    let mut text = vec![0];
-    while text.len() <= length {
-        let context = &text[text.len().saturating_sub(block_size)..];
-        let logits = lm.logits(ids(context, [1, context.len()], &device));
-        let last = logits.narrow(1, context.len() - 1, 1).flatten::<1>(0, 2);
-        let chances = to_vec(softmax(last / 0.8, 0));
+    let mut text = vec![];
+    let mut last = 0;
+    for _ in 0..length {
+        let mut chances: Vec<f32> = writer.read(last).iter().map(|logit| logit / 0.8).collect();
+        softmax(&mut chances);
         let mut left: f32 = stream.random();
         let next = chances.iter().position(|chance| {
             left -= chance;
             left <= 0.0
         });
-        text.push(next.unwrap_or(chances.len() - 1) as u32);
+        last = next.unwrap_or(chances.len() - 1) as u32;
+        text.push(last);
     }
-    text.split_off(1)
+    Ok(text)
+}
+
+fn softmax(scores: &mut [f32]) {
+    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    scores.iter_mut().for_each(|score| *score = (*score - most).exp());
+    let total: f32 = scores.iter().sum();
+    scores.iter_mut().for_each(|score| *score /= total);
 }

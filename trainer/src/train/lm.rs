@@ -1,8 +1,12 @@
-//! Trains the character-level language model by nanoGPT's recipe.
+//! Trains the character-level language model by nanoGPT's recipe: on the processor by the kernel,
+//! elsewhere by tensors and autodiff. Both do the same.
 
 use anyhow::Result;
 use burn::prelude::*;
 use burn::tensor::activation::log_softmax;
+use shared::kernels::adam::{AdamRates, adam};
+use shared::kernels::char_lm::{Layout, Step};
+use shared::kernels::on_processor;
 use shared::report::Metric;
 use shared::weights::{self, Weights};
 use shared::{CharLm, CharLmConfig};
@@ -53,10 +57,7 @@ pub fn train(
     let resumed_at = state.step;
     while state.step < task.training.iterations {
         let loss = state.learn(task)?;
-        let message = || {
-            let loss = loss.clone().into_scalar::<f32>();
-            format!("loss {loss:.3} val {:.3}", state.last("val"))
-        };
+        let message = || format!("loss {:.3} val {:.3}", loss.number(), state.last("val"));
         observer.progress(state.step, &message);
         clock.tick(observer, |seconds| state.snapshot(seconds))?;
     }
@@ -65,13 +66,12 @@ pub fn train(
     if state.step > resumed_at {
         observer.save(state.snapshot(seconds))?;
     }
-    let model = weights::load(state.model.valid(), &state.best)?;
+    let model = weights::load(task.config.init(task.seed, task.device), &state.best)?;
     Ok(TrainedLm { model, seconds, metrics: state.metrics })
 }
 
 struct State {
-    model: CharLm,
-    adam: Adam,
+    learner: Learner,
     /// The parameters when the validation loss was lowest.
     best: Weights,
     step: u64,
@@ -81,14 +81,9 @@ struct State {
 
 impl State {
     fn start(task: &LmTask, resume: Option<Snapshot>) -> Result<Self> {
+        let model = task.config.init(task.seed, &task.device.clone().autodiff());
         let mut state = Self {
-            model: task.config.init(task.seed, &task.device.clone().autodiff()),
-            adam: Adam::new(AdamConfig {
-                beta2: task.training.beta2,
-                weight_decay: task.training.weight_decay,
-                clip: Some(task.training.clip),
-                ..AdamConfig::default()
-            }),
+            learner: Learner::new(task, model)?,
             best: Weights::new(),
             step: 0,
             seconds: 0.0,
@@ -97,8 +92,7 @@ impl State {
         if let Some(snapshot) = resume {
             snapshot.check_step(task.training.iterations)?;
             state.best = weights::part(&snapshot.weights, "best.");
-            state.model = weights::load(state.model, &weights::part(&snapshot.weights, "model."))?;
-            state.adam.load(&snapshot.weights, snapshot.step, task.device)?;
+            state.learner.load(task, &snapshot.weights, snapshot.step)?;
             state.step = snapshot.step;
             state.seconds = snapshot.seconds;
             state.metrics = snapshot.metrics;
@@ -107,23 +101,20 @@ impl State {
     }
 
     /// One step, after the evaluation that falls on it; gives the step's loss.
-    fn learn(&mut self, task: &LmTask) -> Result<Tensor<1>> {
+    fn learn(&mut self, task: &LmTask) -> Result<Loss> {
         if self.step.is_multiple_of(task.training.eval_interval) {
             self.evaluate(task)?;
         }
         let batch = batches(task, "language model batches").at(&task.corpus.train, self.step);
-        let loss = cross_entropy(&self.model, &batch, task.device).mean();
-        let rate = cosine_rate(self.step, task.training);
-        self.model = self.adam.step(rate, self.model.clone(), loss.backward());
+        let loss = self.learner.learn(task, &batch, cosine_rate(self.step, task.training));
         self.step += 1;
         Ok(loss)
     }
 
     fn snapshot(&self, seconds: f64) -> Snapshot {
         let mut all = Weights::new();
-        weights::put(&mut all, "model.", weights::of(&self.model));
         weights::put(&mut all, "best.", self.best.clone());
-        self.adam.save(&mut all);
+        self.learner.save(&mut all);
         Snapshot { weights: all, step: self.step, seconds, metrics: self.metrics.clone() }
     }
 
@@ -132,14 +123,10 @@ impl State {
         if self.metrics.last().is_some_and(|metric| metric.step == self.step) {
             return Ok(());
         }
-        let model = self.model.valid();
         let count = task.training.eval_batches;
-        let mean = |ids: &[u32], stream: &str| {
+        let mut mean = |ids: &[u32], stream: &str| {
             let batches = batches(task, stream);
-            let loss = |step| {
-                let losses = cross_entropy(&model, &batches.at(ids, step), task.device);
-                f64::from(losses.mean().into_scalar::<f32>())
-            };
+            let loss = |step| self.learner.loss(task, &batches.at(ids, step));
             (0..count).map(loss).sum::<f64>() / count as f64
         };
         let values = [
@@ -150,7 +137,7 @@ impl State {
         check_finite(&metric)?;
         let before = self.metrics.iter().map(|metric| metric.values["val"]);
         if metric.values["val"] < before.fold(f64::INFINITY, f64::min) {
-            self.best = weights::of(&self.model);
+            self.best = self.learner.weights();
         }
         self.metrics.push(metric);
         Ok(())
@@ -191,6 +178,158 @@ pub fn ids<const D: usize>(ids: &[u32], shape: [usize; D], device: &Device) -> T
     Tensor::from_data(TensorData::new(ids, shape), device)
 }
 
+/// A step's loss.
+enum Loss {
+    Number(f64),
+    /// Not yet read from the device.
+    Tensor(Box<Tensor<1>>),
+}
+
+impl Loss {
+    fn number(&self) -> f64 {
+        match self {
+            Self::Number(loss) => *loss,
+            Self::Tensor(loss) => f64::from(loss.as_ref().clone().into_scalar::<f32>()),
+        }
+    }
+}
+
+/// A model with what its optimizer remembers.
+enum Learner {
+    ByTensors(Box<ByTensors>),
+    ByKernel(Box<ByKernel>),
+}
+
+struct ByTensors {
+    model: CharLm,
+    adam: Adam,
+}
+
+/// Parameters and the running means of their gradient and its square, as the layout has them.
+struct ByKernel {
+    layout: Layout,
+    parameters: Vec<f32>,
+    first: Vec<f32>,
+    second: Vec<f32>,
+    time: i32,
+    step: Step,
+}
+
+impl Learner {
+    fn new(task: &LmTask, model: CharLm) -> Result<Self> {
+        if !on_processor(task.device) {
+            let adam = Adam::new(adam_config(task.training));
+            return Ok(Self::ByTensors(Box::new(ByTensors { model, adam })));
+        }
+        let layout = Layout::new(task.config);
+        let parameters = layout.read(&weights::of(&model))?;
+        let zeros = vec![0.0; parameters.len()];
+        let (first, second) = (zeros.clone(), zeros);
+        let step = Step::default();
+        Ok(Self::ByKernel(Box::new(ByKernel { layout, parameters, first, second, time: 0, step })))
+    }
+
+    /// One step.
+    fn learn(&mut self, task: &LmTask, batch: &Batch, rate: f64) -> Loss {
+        match self {
+            Self::ByTensors(learner) => {
+                let loss = cross_entropy(&learner.model, batch, task.device).mean();
+                learner.model = learner.adam.step(rate, learner.model.clone(), loss.backward());
+                Loss::Tensor(Box::new(loss))
+            }
+            Self::ByKernel(learner) => Loss::Number(learner.learn(task.training, batch, rate)),
+        }
+    }
+
+    /// The mean loss on a batch.
+    fn loss(&mut self, task: &LmTask, batch: &Batch) -> f64 {
+        match self {
+            Self::ByTensors(learner) => {
+                let losses = cross_entropy(&learner.model.valid(), batch, task.device);
+                f64::from(losses.mean().into_scalar::<f32>())
+            }
+            Self::ByKernel(learner) => {
+                let ByKernel { layout, parameters, step, .. } = &mut **learner;
+                step.loss(layout, parameters, [&batch.inputs, &batch.targets], batch.block_size)
+            }
+        }
+    }
+
+    fn weights(&self) -> Weights {
+        match self {
+            Self::ByTensors(learner) => weights::of(&learner.model),
+            Self::ByKernel(learner) => learner.layout.weights(&learner.parameters),
+        }
+    }
+
+    /// Writes the model under `model.`, the optimizer's memory under `first.` and `second.`.
+    fn save(&self, all: &mut Weights) {
+        weights::put(all, "model.", self.weights());
+        match self {
+            Self::ByTensors(learner) => learner.adam.save(all),
+            Self::ByKernel(learner) => {
+                weights::put(all, "first.", learner.layout.weights(&learner.first));
+                weights::put(all, "second.", learner.layout.weights(&learner.second));
+            }
+        }
+    }
+
+    /// Reads what [`Self::save`] wrote after `steps` steps.
+    fn load(&mut self, task: &LmTask, stored: &Weights, steps: u64) -> Result<()> {
+        match self {
+            Self::ByTensors(learner) => {
+                let model = learner.model.clone();
+                learner.model = weights::load(model, &weights::part(stored, "model."))?;
+                learner.adam.load(stored, steps, task.device)
+            }
+            Self::ByKernel(learner) => {
+                let part = |name| learner.layout.read(&weights::part(stored, name));
+                let (parameters, first) = (part("model.")?, part("first.")?);
+                learner.second = part("second.")?;
+                (learner.parameters, learner.first) = (parameters, first);
+                learner.time = i32::try_from(steps)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl ByKernel {
+    fn learn(&mut self, training: &LmTraining, batch: &Batch, rate: f64) -> f64 {
+        let Self { layout, parameters, first, second, time, step } = self;
+        let text = [&batch.inputs[..], &batch.targets];
+        let loss = step.run(layout, parameters, text, batch.block_size);
+        *time += 1;
+        let config = adam_config(training);
+        let squares = step.gradient.iter().map(|value| f64::from(*value).powi(2));
+        let length = squares.sum::<f64>().sqrt();
+        let mut rates = AdamRates {
+            rate,
+            beta1: config.beta1,
+            beta2: config.beta2,
+            epsilon: config.epsilon,
+            time: *time,
+            decay: 0.0,
+            shorten: (training.clip / (length + 1e-6)).min(1.0),
+        };
+        for (range, is_matrix) in layout.ranges() {
+            rates.decay = if is_matrix { config.weight_decay } else { 0.0 };
+            let (first, second) = (&mut first[range.clone()], &mut second[range.clone()]);
+            adam(&rates, &mut parameters[range.clone()], &step.gradient[range], first, second);
+        }
+        loss
+    }
+}
+
+fn adam_config(training: &LmTraining) -> AdamConfig {
+    AdamConfig {
+        beta2: training.beta2,
+        weight_decay: training.weight_decay,
+        clip: Some(training.clip),
+        ..AdamConfig::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Unwatched;
@@ -227,6 +366,32 @@ mod tests {
         assert_eq!(weights::of(&resumed.model), weights::of(&straight.model));
         assert_eq!(resumed.metrics, straight.metrics);
         assert!(straight.metrics[1].values["val"] < straight.metrics[0].values["val"]);
+    }
+
+    #[test]
+    fn the_kernel_learns_what_tensors_learn() {
+        let corpus = corpus();
+        let mut profile = Profile::named(ProfileName::Smoke);
+        profile.lm.vocab_size = corpus.vocab.len();
+        let device = Device::flex();
+        let (config, training) = (&profile.lm, &profile.lm_training);
+        let task = LmTask { config, training, corpus: &corpus, seed: 1, device: &device };
+        let model = || task.config.init(1, &device.clone().autodiff());
+        let adam = Adam::new(adam_config(task.training));
+        let mut plain = Learner::ByTensors(Box::new(ByTensors { model: model(), adam }));
+        let mut fast = Learner::new(&task, model()).unwrap();
+        assert!(matches!(fast, Learner::ByKernel(_)));
+
+        for step in 0..10 {
+            let batch = batches(&task, "test").at(&corpus.train, step);
+            let rate = cosine_rate(step, task.training);
+            let losses = [&mut plain, &mut fast].map(|it| it.learn(&task, &batch, rate).number());
+            assert!((losses[0] - losses[1]).abs() < 1e-4 * losses[0], "{step}: {losses:?}");
+        }
+
+        let batch = batches(&task, "test").at(&corpus.validation, 0);
+        let losses = [&mut plain, &mut fast].map(|learner| learner.loss(&task, &batch));
+        assert!((losses[0] - losses[1]).abs() < 1e-4 * losses[0], "{losses:?}");
     }
 
     #[test]
