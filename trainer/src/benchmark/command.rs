@@ -19,7 +19,7 @@ use super::world::World;
 use crate::complaint::Complaint;
 use crate::console::Console;
 use crate::device;
-use crate::plan::{AutoencoderTraining, CompositionTraining, Profile, ProfileName};
+use crate::plan::{AutoencoderTraining, Profile, ProfileName};
 use crate::settings::Settings;
 
 /// Runs the benchmark, writes a world for others, or scores what they found.
@@ -102,11 +102,7 @@ fn compare(
     let chosen = device::choose(settings.device)?;
     let training = Profile::named(ProfileName::Cpu).autoencoder_training;
     let recipe = Recipe {
-        training: AutoencoderTraining {
-            steps: arguments.steps,
-            composition: CompositionTraining::default(),
-            ..training
-        },
+        training: AutoencoderTraining { steps: arguments.steps, ..training },
         learning_rate: arguments.learning_rate,
         rival_learning_rates: arguments.rival_learning_rates.clone(),
         device: chosen.device,

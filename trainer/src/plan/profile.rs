@@ -127,12 +127,9 @@ impl Default for DictionaryCompletion {
 /// How units look for combinations while an autoencoder trains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CompositionTraining {
-    /// How many times.
-    pub times: usize,
-    /// The first time, as a share of the steps.
-    pub from: f64,
-    /// The last time, as a share of the steps.
-    pub until: f64,
+    /// When, as a share of the steps. Late: directions that were learned without units are better
+    /// evidence, and little training is needed with them (docs/benchmark.md).
+    pub at: f64,
     /// On how many rows.
     pub rows: usize,
     /// How many more features are active then.
@@ -143,7 +140,7 @@ pub struct CompositionTraining {
 
 impl Default for CompositionTraining {
     fn default() -> Self {
-        Self { times: 3, from: 0.6, until: 0.95, rows: 65_536, extra_features: 8, cut: 0.4 }
+        Self { at: 0.9, rows: 65_536, extra_features: 8, cut: 0.4 }
     }
 }
 
@@ -216,12 +213,7 @@ fn cpu() -> Profile {
             batch_size: 512,
             warmup: 100,
             auxk_weight: 1.0 / 32.0,
-            // Twice as many features are active as in the benchmark, so rows cost more there.
-            composition: CompositionTraining {
-                times: 4,
-                rows: 32_768,
-                ..CompositionTraining::default()
-            },
+            composition: CompositionTraining::default(),
             completion: None,
         },
         completion: DictionaryCompletion {
@@ -263,7 +255,6 @@ fn smoke() -> Profile {
             batch_size: 128,
             warmup: 20,
             composition: CompositionTraining {
-                times: 2,
                 rows: 2_048,
                 ..cpu.autoencoder_training.composition
             },

@@ -235,7 +235,7 @@ impl State {
             let model = self.learner.model();
             self.learner.replace(dictionary::complete(model, sample, limits, training).0);
         }
-        if task.config.units.is_some() && due(training.times, [training.from, training.until]) {
+        if task.config.units.is_some() && due(1, [training.at; 2]) {
             let sample = rows.sample(self.step, training.rows);
             let targets = rows.sample_targets(self.step, training.rows);
             let model = self.learner.model();

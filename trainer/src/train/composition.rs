@@ -1,6 +1,6 @@
 //! How units find their parts: not by gradients but by screening what the features leave over.
 //!
-//! A few times on the way rows are coded exactly, with more room than the features usually have and
+//! Late in the training rows are coded exactly, with more room than the features usually have and
 //! weak activity cut off, so that what is left over is no interference; then combinations are looked
 //! for in it. Each becomes a unit, with the effect that one regression over all of them gives.
 
