@@ -164,3 +164,60 @@ fn two_by_two(pair: &PairTest, vocab: &Vocab) -> Option<Chart> {
         ],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two features that raise the second of three characters only together.
+    fn pair(control: bool) -> PairTest {
+        let told = |interaction: f64| InModel {
+            interaction,
+            single: 2.0,
+            logits: vec![
+                vec![0.1, 0.0, 0.0],
+                vec![0.2, 0.1, 0.0],
+                vec![0.1, 0.2, 0.0],
+                vec![0.2, 1.5, 0.1],
+            ],
+        };
+        PairTest {
+            parts: vec![3, 14],
+            interaction: 0.5,
+            support: 40,
+            pmi: 0.25,
+            cosine: -0.125,
+            strength: 1.5,
+            with_unit: told(1.0),
+            alone: told(0.5),
+            random_lm: told(0.25),
+            random_directions: told(0.125),
+            control: control.then(|| (vec![2, 7], told(0.75))),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_test_has_its_columns_and_what_was_not_tested_has_none() {
+        let causal = Causal { pairs: vec![pair(true), pair(false)], spearman: None };
+
+        let text = csv(&causal);
+
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+        assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{text}");
+        let column = |name: &str| lines[0].iter().position(|it| *it == name).unwrap();
+        assert_eq!(lines[1][column("control")], "2 7");
+        assert_eq!(lines[1][column("pairs_alike_interaction")], "0.750000");
+        assert_eq!(lines[1][column("random_model_interaction")], "0.250000");
+        assert_eq!(lines[2][column("pairs_alike_interaction")], "");
+        assert_eq!(shares(&causal)[0], [0.5, 0.5]);
+    }
+
+    #[test]
+    fn the_picture_of_a_pair_is_of_the_character_on_which_it_interacts_most() {
+        let chart = two_by_two(&pair(false), &Vocab::of("abc")).unwrap();
+
+        assert_eq!(chart.title, "Features 3 and 14 and the logit of 'b'");
+        assert_eq!(chart.series[0].points, [(0.0, 0.0), (1.0, 0.1)]);
+        assert_eq!(chart.series[1].points, [(0.0, 0.2), (1.0, 1.5)]);
+    }
+}

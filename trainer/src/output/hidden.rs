@@ -170,3 +170,77 @@ fn truth(told: &Told) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::probing::Part;
+    use crate::analysis::truth_table::Cell;
+
+    fn told() -> Told {
+        let unit = Detection {
+            parts: vec![Part { column: 7, at_least: 0.0 }],
+            chosen_f1: 0.9,
+            precision: 1.0,
+            recall: 0.5,
+            f1: 2.0 / 3.0,
+        };
+        let cell = |values: [bool; 2], rows: usize, fired: usize| Cell {
+            values: values.into(),
+            rows,
+            fired,
+            mean_strength: (rows > 0).then_some(0.5),
+            rate: (rows > 0).then(|| fired as f64 / rows as f64),
+            interval: [0.25, 0.75],
+        };
+        let cells = vec![
+            cell([false, false], 10, 0),
+            cell([false, true], 0, 0),
+            cell([true, false], 10, 1),
+            cell([true, true], 10, 9),
+        ];
+        let variables = vec!["left".into(), "right".into()];
+        Told {
+            variable: "carry".into(),
+            value: "yes".into(),
+            rows: [30, 10],
+            always: 0.5,
+            unit: Some(unit),
+            feature: None,
+            pair: None,
+            control: [None, None, Some(0.125)],
+            table: Some(TruthTable { variables, cells }),
+        }
+    }
+
+    #[test]
+    fn tables_leave_empty_what_is_not_known() {
+        assert_eq!(
+            csv(&[told()]),
+            "variable,value,rows,positives,f1_always,\
+             unit,unit_f1,unit_precision,unit_recall,unit_control_f1,\
+             feature,feature_f1,feature_precision,feature_recall,feature_control_f1,\
+             two_features,two_features_f1,two_features_precision,two_features_recall,\
+             two_features_control_f1\n\
+             carry,yes,30,10,0.50000,7,0.66667,1.00000,0.50000,0.12500,,,,,,,,,,\n"
+        );
+        let lines: Vec<String> = truth(&told()).lines().map(String::from).collect();
+        assert_eq!(lines[0], "left,right,rows,fires,low,high,mean_strength");
+        assert_eq!(lines[2], "no,yes,0,,0.25000,0.75000,");
+        assert_eq!(lines[4], "yes,yes,10,0.90000,0.25000,0.75000,0.50000");
+    }
+
+    #[test]
+    fn a_truth_table_is_a_bar_for_each_cell_and_names_the_unit() {
+        let told = told();
+
+        let chart =
+            truth_chart("units", &told, told.table.as_ref().unwrap(), told.unit.as_ref().unwrap());
+
+        assert_eq!(chart.title, "Does unit 7 of units compute carry?");
+        assert!(chart.subtitle.unwrap().starts_with("F1 0.67; the best feature -"));
+        assert!(matches!(chart.x.scale, Scale::Categories(names) if names[3] == "yes, yes"));
+        assert_eq!(chart.series[0].points[3], (3.0, 0.9));
+        assert!(chart.series[0].points[1].1.is_nan());
+    }
+}

@@ -154,3 +154,36 @@ fn a_writer_says_what_the_model_says_of_the_text_so_far() {
         }
     }
 }
+
+#[test]
+#[ignore = "measures, proves nothing"]
+fn how_long_a_step_takes() {
+    let config = CharLmConfig::new(65);
+    let layout = Layout::new(&config);
+    let parameters = layout.read(&weights::of(&config.init(1, &Device::flex()))).unwrap();
+    let text = text(&config, 12, 64);
+    let text = [&text[0][..], &text[1]];
+    let mut step = Step::default();
+    let mut time = |what: &mut dyn FnMut(&mut Step)| {
+        let mut times: Vec<_> = (0..60)
+            .map(|_| {
+                let started = std::time::Instant::now();
+                what(&mut step);
+                started.elapsed()
+            })
+            .collect();
+        times.sort();
+        [times[6], times[30]]
+    };
+    for round in 0..3 {
+        println!(
+            "round {round}, tenth and median: loss {:?}, with gradient {:?}",
+            time(&mut |step| drop(step.loss(&layout, &parameters, text, 64))),
+            time(&mut |step| drop(step.run(&layout, &parameters, text, 64))),
+        );
+    }
+    let mut writer = Writer::new(&layout, &parameters);
+    let started = std::time::Instant::now();
+    (0..2_000).for_each(|place| drop(writer.read(place % 65).to_vec()));
+    println!("{:.0} characters a second", 2_000.0 / started.elapsed().as_secs_f64());
+}
