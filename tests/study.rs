@@ -9,7 +9,9 @@ use std::process::Output;
 
 use program::{Program, json, stderr};
 use shared::digest::sha256;
-use shared::ratings::{Answer, Consent, End, Header, SCHEMA, Session, code, rater_id};
+use shared::ratings::{
+    Answer, Background, Consent, End, Header, SCHEMA, Screen, Session, code, rater_id,
+};
 use shared::study::Study;
 
 /// Raters made up for this test: they find most foreign lines, and agree that items of features are
@@ -36,14 +38,22 @@ fn simulated_rater(study: &Study, bytes: &[u8], key: &serde_json::Value, number:
     };
     let answers: Vec<Answer> =
         study.sequence(0, &rater).into_iter().enumerate().map(answer).collect();
-    let end = End { n: answers.len(), complete: true, ..End::default() };
-    let consent = Consent { at: "2026-11-23".into(), ..Consent::default() };
+    let comment = Some("fine, thanks".into());
+    let end = End { n: answers.len(), complete: true, difficulty: Some(4), comment };
+    let consent = Consent { at: "2026-11-23".into(), publish: true, ..Consent::default() };
+    let background = Background {
+        experience: Some("much".into()),
+        colour_vision: Some("yes".into()),
+        ..Background::default()
+    };
     let header = Header {
         schema: SCHEMA,
         study: study.name.clone(),
         study_sha256: sha256(bytes),
         rater,
         consent,
+        background,
+        screen: Screen::Tablet,
         ..Header::default()
     };
     Session { header, answers, end: Some(end) }
@@ -59,7 +69,7 @@ fn a_run_becomes_a_blind_study_and_answers_become_tables() {
     let program = Program::new();
     assert!(program.run(&["--out_dir=run_3"]).status.success());
 
-    let output = program.run(&["study", "--run=run_3", "--items=4"]);
+    let output = program.run(&["study", "--run=run_3", "--items=4", "--seed=0"]);
 
     assert!(output.status.success(), "{}", stderr(&output));
     let bytes = std::fs::read(program.path("site/data/study/pilot.json")).unwrap();
@@ -73,11 +83,33 @@ fn a_run_becomes_a_blind_study_and_answers_become_tables() {
     for item in &study.items {
         assert!(key["items"][&item.id]["rows"].as_array().unwrap().len() == item.lines.len());
     }
-    let again = program.run(&["study", "--run=run_3", "--items=4", "--out=again", "--key=k.json"]);
+    let again = program.run(&[
+        "study",
+        "--run=run_3",
+        "--items=4",
+        "--seed=0",
+        "--out=again",
+        "--key=k.json",
+    ]);
     assert!(again.status.success(), "{}", stderr(&again));
     assert!(std::fs::read(program.path("again/pilot.json")).unwrap() == bytes);
+    a_study_has_a_seed_of_its_own_and_is_not_written_over(&program);
     keys_and_designs_that_cannot_be_are_complaints(&program);
     answers_become_tables(&program, &study, &bytes, &key);
+}
+
+fn a_study_has_a_seed_of_its_own_and_is_not_written_over(program: &Program) {
+    let before = (program.contents("site"), program.contents("run_3"));
+    let study =
+        |more: &[&str]| program.run(&[&["study", "--run=run_3", "--items=4"], more].concat());
+
+    complain(&study(&["--seed=1"]), 2, "is there already and says something else");
+    complain(&study(&[]), 2, "is there already and says something else");
+    complain(&study(&["--seed=0", "--key=run_3/config.json"]), 2, "run_3/config.json is there");
+    assert!((program.contents("site"), program.contents("run_3")) == before);
+    assert!(study(&["--seed=0"]).status.success(), "the same bytes may be written again");
+    assert!(study(&["--name=drawn"]).status.success());
+    assert_ne!(json(&program.path("run_3/study_key/drawn.json"))["seed"], 0);
 }
 
 fn keys_and_designs_that_cannot_be_are_complaints(program: &Program) {
@@ -104,16 +136,25 @@ fn answers_become_tables(program: &Program, study: &Study, bytes: &[u8], key: &s
         std::fs::write(path, content).unwrap();
     };
     let session = |number| simulated_rater(study, bytes, key, number);
-    for number in 1..5 {
+    let named = |number| format!("answers/csae-pilot-{}.jsonl", session(number).header.rater);
+    for number in 2..5 {
         write(&format!("answers/{number}.jsonl"), session(number).to_jsonl().as_bytes());
     }
+    // Files have the names that the page gives them.
+    write(&named(1), session(1).to_jsonl().as_bytes());
     let letters = code::encode(session(5).to_jsonl().as_bytes());
-    write("answers/deep/pasted.txt", letters.as_bytes());
+    let mail = [b"Gr\xfc\xdfe\n".as_slice(), letters.as_bytes()].concat();
+    write("answers/deep/latin_1.txt", &mail);
+    write("answers/deep/two.txt", letters.repeat(2).as_bytes());
+    #[cfg(unix)]
+    for (target, link) in [("nowhere", "answers/broken.jsonl"), (".", "answers/deep/round")] {
+        std::os::unix::fs::symlink(target, program.path(link)).unwrap();
+    }
     write("answers/deep/same.jsonl", session(1).to_jsonl().as_bytes());
     let mut stopped = session(6);
     stopped.answers.truncate(3);
     stopped.end = None;
-    write("answers/stopped.jsonl", stopped.to_jsonl().as_bytes());
+    write(&named(6), stopped.to_jsonl().as_bytes());
     let mut shorter = session(2);
     shorter.answers.truncate(2);
     shorter.end = None;
@@ -149,7 +190,12 @@ fn answers_become_tables(program: &Program, study: &Study, bytes: &[u8], key: &s
             whole.lines().count()
         ),
         "passed over: answers/0.jsonl: answers/2.jsonl is of the same rater",
-        "not finished: answers/stopped.jsonl",
+        &format!("not finished: {}", named(6)),
+        "refused: answers/deep/two.txt: there are two codes",
+        #[cfg(unix)]
+        "refused: answers/broken.jsonl: No such file",
+        #[cfg(unix)]
+        "refused: answers/deep/round: it is no file",
         "needed 0.4 s for an item",
     ] {
         assert!(told.contains(expected), "{expected} in {told}");
@@ -161,7 +207,10 @@ fn answers_become_tables(program: &Program, study: &Study, bytes: &[u8], key: &s
     let clarity = &agreement["all"]["krippendorff"]["clarity"]["ordinal"];
     let alpha = clarity["alpha"].as_f64().unwrap();
     assert!((0.3..1.0).contains(&alpha), "{clarity}");
-    assert!(clarity["ci95"][0].as_f64().unwrap() <= alpha, "{clarity}");
+    let bound = |place: usize| clarity["ci95"][place].as_f64().unwrap();
+    assert!((bound(0)..=bound(1)).contains(&alpha), "{clarity}");
+    let refused = if cfg!(unix) { 6 } else { 4 };
+    assert_eq!((&agreement["refused"], &agreement["passed_over"]), (&refused.into(), &1.into()));
     let methods = std::fs::read_to_string(program.path("merged/by_method.csv")).unwrap();
     assert!(
         methods.contains("\nfalse,feature,") && methods.contains("\ntrue,feature,"),
@@ -170,10 +219,19 @@ fn answers_become_tables(program: &Program, study: &Study, bytes: &[u8], key: &s
     let table = std::fs::read_to_string(program.path("merged/ratings.csv")).unwrap();
     let answers = 6 * session(1).answers.len() + 3;
     assert_eq!(table.lines().count(), 1 + answers);
-    assert!(!table.contains(&session(1).header.rater), "ids are anonymous");
+    let raters = std::fs::read_to_string(program.path("merged/raters.csv")).unwrap();
+    assert!(raters.contains("publish") && table.starts_with("rater,publish,"), "{raters}");
+    let said = "\"much\",\"\",\"yes\",\"tablet\",4,\"fine, thanks\"\n";
+    assert_eq!(raters.matches(said).count(), 6, "{raters}");
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(printed.contains("Krippendorff's alpha, clarity (ordinal): 0."), "{printed}");
     let before = program.contents("merged");
+    for (name, bytes) in &before {
+        let text = String::from_utf8_lossy(bytes);
+        for number in 1..10 {
+            assert!(!text.contains(&session(number).header.rater), "{name} has an id");
+        }
+    }
     assert!(ratings("answers").status.success());
     assert!(program.contents("merged") == before, "the same files give the same tables");
 }

@@ -53,6 +53,12 @@ async function answer(page, place) {
   await page.keyboard.press("Enter");
 }
 const flat = (text) => text.replace(/[\s⏎␣]/g, "");
+const saved = (page, told) => page.waitForFunction((told) => document.querySelector("[data-testid=saved]").innerText === told, told);
+// Downloads the answers and reads their lines.
+async function downloaded(page) {
+  const [download] = await Promise.all([page.waitForEvent("download"), id(page, "download").click()]);
+  return { name: download.suggestedFilename(), lines: (await readFile(await download.path(), "utf8")).trim().split("\n") };
+}
 const savedCount = async (page) => Number(/^(\d+) answer/.exec(await id(page, "saved").innerText())?.[1] ?? 0);
 
 // A browser with a folder of its own, which outlives its process.
@@ -76,7 +82,7 @@ test("what was shown as saved survives a killed browser, and the trainer reads t
   await page.goto(site.address + address);
   await begin(page);
   for (let place = 1; place <= 5; place++) await answer(page, place);
-  await page.waitForFunction(() => /^5 answers saved$/.test(document.querySelector("[data-testid=saved]").innerText));
+  await saved(page, "5 answers saved");
   const rated = await savedCount(page);
   const processes = await processOf(profile);
   assert.ok(processes.length > 0, "the browser's process is found");
@@ -171,13 +177,76 @@ page("an item says nothing of methods, has no way out, and cannot be left half a
   assert.ok(await id(page, "clarity-3").isChecked());
   await page.keyboard.press("4");
   await page.keyboard.press("Enter");
-  await page.waitForFunction(() => document.querySelector("[data-testid=saved]").innerText === "1 answer saved");
+  await saved(page, "1 answer saved");
   await page.getByRole("button", { name: "Stop here" }).click();
   await heading(page, "You stopped");
-  const [download] = await Promise.all([page.waitForEvent("download"), id(page, "download").click()]);
-  const lines = (await readFile(await download.path(), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  const lines = (await downloaded(page)).lines.map((line) => JSON.parse(line));
   assert.equal(lines.length, 2);
   assert.deepEqual([lines[1].clarity, lines[1].first_clarity, lines[1].intruder, lines[1].label], [4, 3, 2, "q5 words"]);
+});
+
+page("a label with a tab is kept", async (page) => {
+  await begin(page);
+  await id(page, "label").fill("one\ttwo");
+  await id(page, "label").blur();
+  await answer(page, 1);
+  await saved(page, "1 answer saved");
+  await page.reload();
+  await heading(page, "Welcome back");
+  await id(page, "continue").click();
+  await page.keyboard.press("Backspace");
+  assert.equal(await id(page, "label").inputValue(), "one two");
+});
+
+page("who stops at an item that is answered goes on at the first that is not", async (page) => {
+  await begin(page);
+  for (let place = 1; place <= 3; place++) await answer(page, place);
+  await page.keyboard.press("Backspace");
+  await page.keyboard.press("Backspace");
+  await heading(page, `Item 2 of ${asked}`);
+  await page.getByRole("button", { name: "Stop here" }).click();
+  await page.getByRole("button", { name: "Go on" }).click();
+  await heading(page, `Item 4 of ${asked}`);
+});
+
+page("only a pointer counts as one, and a composition's Enter goes nowhere", async (page) => {
+  await begin(page);
+  await id(page, "line-1").focus();
+  await page.keyboard.press("Space");
+  await page.keyboard.press("ArrowDown");
+  assert.ok(await id(page, "line-2").isChecked());
+  await page.keyboard.press("3");
+  await page.keyboard.press("d");
+  await id(page, "label").focus();
+  await page.evaluate(() => {
+    for (const how of [{ isComposing: true }, { keyCode: 229 }])
+      document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, ...how }));
+  });
+  await heading(page, `Item 1 of ${asked}`);
+  await page.keyboard.press("Enter");
+  await heading(page, `Item 2 of ${asked}`);
+  for (const key of "q3d") await page.keyboard.press(key);
+  await id(page, "next").click();
+  await heading(page, `Item 3 of ${asked}`);
+  await page.getByRole("button", { name: "Stop here" }).click();
+  const { lines } = await downloaded(page);
+  assert.deepEqual(lines.slice(1).map((line) => JSON.parse(line).keys ?? false), [true, false]);
+});
+
+page("a browser that refuses locks still shows the study", async (page) => {
+  await page.addInitScript(() => {
+    LockManager.prototype.request = () => Promise.reject(new DOMException("denied", "SecurityError"));
+  });
+  await page.reload();
+  await heading(page, "Taking part");
+});
+
+page("a tab does not wait for itself", async (page) => {
+  await heading(page, "Taking part");
+  await page.evaluate(() => (location.hash = "#/about"));
+  await page.locator("header").waitFor();
+  await page.goBack();
+  await heading(page, "Taking part");
 });
 
 page("a second tab is told, and gets its turn", async (page) => {
@@ -193,7 +262,7 @@ page("a second tab is told, and gets its turn", async (page) => {
 page("everything can be erased", async (page) => {
   await begin(page);
   await answer(page, 1);
-  await page.waitForFunction(() => document.querySelector("[data-testid=saved]").innerText === "1 answer saved");
+  await saved(page, "1 answer saved");
   await page.getByRole("button", { name: "Stop here" }).click();
   await id(page, "erase").click();
   await id(page, "erase-really").click();
@@ -213,19 +282,37 @@ page("without a store it is said before the first item, and a copy is offered", 
   assert.equal(await id(page, "saved").innerText(), "not saved");
   for (let place = 2; place <= asked / 2; place++) await answer(page, place);
   await id(page, "half").waitFor();
-  const [download] = await Promise.all([page.waitForEvent("download"), id(page, "download").click()]);
-  const bytes = await readFile(await download.path(), "utf8");
-  assert.equal(bytes.trim().split("\n").length, 1 + Math.floor(asked / 2));
+  assert.equal((await downloaded(page)).lines.length, 1 + Math.floor(asked / 2));
 });
+
+// Puts a line that is none among the answers.
+const keepNoise = (page) =>
+  page.evaluate(
+    () =>
+      new Promise((done) => {
+        indexedDB.open("csae.study.demo").onsuccess = ({ target }) => {
+          const writing = target.result.transaction("records", "readwrite");
+          writing.objectStore("records").put("noise", "9");
+          writing.oncomplete = () => done(target.result.close());
+        };
+      }),
+  );
 
 page("answers to an earlier version of the study are not continued", async (page) => {
   await begin(page);
   await answer(page, 1);
-  await page.waitForFunction(() => document.querySelector("[data-testid=saved]").innerText === "1 answer saved");
+  await saved(page, "1 answer saved");
   site.spoil = (name) => (name.endsWith("demo.json") ? { body: JSON.stringify({ ...study, contact: "changed" }) } : undefined);
   try {
     await page.reload();
     await heading(page, "The study has changed");
+    const kept = await downloaded(page);
+    assert.match(kept.name, /^csae-demo-[A-Z2-7]{26}\.jsonl$/);
+    assert.equal(JSON.parse(kept.lines[1]).pos, 1);
+    await keepNoise(page);
+    await page.reload();
+    await heading(page, "The study has changed");
+    assert.deepEqual((await downloaded(page)).lines, [...kept.lines, "noise"]);
     await id(page, "erase").click();
     await id(page, "erase-really").click();
     await heading(page, "Taking part");
@@ -244,6 +331,10 @@ page("an address without a study is a sentence", async (page) => {
   await id(page, "problem").waitFor();
   assert.match(await id(page, "problem").innerText(), /names no study/);
 }, {}, "#/study");
+page("a block that is not there is a sentence", async (page) => {
+  await id(page, "problem").waitFor();
+  assert.match(await id(page, "problem").innerText(), /has no block 1;/);
+}, {}, `${address}&block=1`);
 test("a study that is not there is a sentence", async () => {
   const { page, close } = await visit(browser, site, "#/study?s=nowhere");
   await id(page, "problem").waitFor();

@@ -22,6 +22,9 @@ pub enum BadCode {
     /// A mark is missing: the paste was cut.
     #[error("the code was cut: it must begin with {BEGIN} and end with {END}")]
     Cut,
+    /// There is a second one, whose session would be lost.
+    #[error("there are two codes: put each into a file of its own")]
+    Two,
     /// Letters were lost or changed.
     #[error("the code is damaged: its checksum is another")]
     Damaged,
@@ -46,9 +49,12 @@ pub fn encode(bytes: &[u8]) -> String {
 /// The bytes of the code in `text`; what stands around it, and white space within, is let be.
 ///
 /// # Errors
-/// The code was cut or changed.
+/// The code was cut or changed, or there is a second one.
 pub fn decode(text: &str) -> Result<Vec<u8>, BadCode> {
     let (_, rest) = text.split_once(BEGIN).ok_or(BadCode::Cut)?;
+    if rest.contains(BEGIN) {
+        return Err(BadCode::Two);
+    }
     let (letters, _) = rest.split_once(END).ok_or(BadCode::Cut)?;
     let is_letter = |character: &char| !character.is_whitespace() && *character != '>';
     let letters: String = letters.chars().filter(is_letter).collect();
@@ -93,6 +99,7 @@ mod tests {
 
         assert_eq!(decode(&code[..code.len() - 9]), Err(BadCode::Cut));
         assert_eq!(decode("nothing"), Err(BadCode::Cut));
+        assert_eq!(decode(&code.repeat(2)), Err(BadCode::Two));
         for place in BEGIN.len() + 1..code.len() - END.len() - 2 {
             let mut letters = code.clone().into_bytes();
             letters[place] = if letters[place] == b'A' { b'B' } else { b'A' };

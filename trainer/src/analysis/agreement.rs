@@ -26,27 +26,17 @@ pub enum Metric {
 /// Alpha, and how sure it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Agreement {
-    /// Alpha; `None` where it is undefined, as when all values are the same.
+    /// Alpha; `None` if no unit has two values, or all values are the same.
     pub alpha: Option<f64>,
     /// Its 95 % percentile interval over resampled units; `None` where alpha is undefined in more than
     /// half of them.
     pub ci95: Option<[f64; 2]>,
 }
 
-/// Krippendorff's alpha of `units`, each with the values that raters gave it; `None` if no unit has
-/// two values, or all values are the same.
+/// Krippendorff's alpha of `units`, each with the values that raters gave it, and its interval; the
+/// same `seed` gives the same interval.
 ///
 /// No value may be NaN.
-pub fn krippendorff(units: &[Vec<f64>], metric: Metric) -> Option<f64> {
-    let mut values: Vec<f64> = units.iter().flatten().copied().collect();
-    values.sort_by(f64::total_cmp);
-    values.dedup();
-    let counted: Vec<Vec<f64>> = units.iter().filter_map(|unit| count(unit, &values)).collect();
-    let chosen: Vec<&Vec<f64>> = counted.iter().collect();
-    alpha(&chosen, &values, metric)
-}
-
-/// Alpha with its interval; the same `seed` gives the same interval.
 pub fn agreement(units: &[Vec<f64>], metric: Metric, seed: u64) -> Agreement {
     let mut values: Vec<f64> = units.iter().flatten().copied().collect();
     values.sort_by(f64::total_cmp);
@@ -140,7 +130,7 @@ mod tests {
             (Metric::Interval, 0.849),
             (Metric::Ratio, 0.797),
         ] {
-            let alpha = krippendorff(&published(), metric).unwrap();
+            let alpha = agreement(&published(), metric, 0).alpha.unwrap();
 
             assert!((alpha - expected).abs() < 0.0005, "{metric:?}: {alpha}");
         }
@@ -151,8 +141,8 @@ mod tests {
         let agree = vec![vec![1.0, 1.0], vec![2.0, 2.0], vec![5.0, 5.0]];
         let disagree = vec![vec![1.0, 2.0], vec![2.0, 1.0], vec![1.0, 2.0]];
 
-        assert_eq!(krippendorff(&agree, Metric::Ordinal), Some(1.0));
-        assert!(krippendorff(&disagree, Metric::Nominal).unwrap() < 0.0);
+        assert_eq!(agreement(&agree, Metric::Ordinal, 0).alpha, Some(1.0));
+        assert!(agreement(&disagree, Metric::Nominal, 0).alpha.unwrap() < 0.0);
     }
 
     #[test]
@@ -162,7 +152,7 @@ mod tests {
 
             assert_eq!(found, Agreement { alpha: None, ci95: None }, "{units:?}");
         }
-        assert_eq!(krippendorff(&[vec![0.0, 0.0]], Metric::Ratio), None);
+        assert_eq!(agreement(&[vec![0.0, 0.0]], Metric::Ratio, 0).alpha, None);
     }
 
     #[test]

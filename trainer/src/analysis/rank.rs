@@ -1,5 +1,7 @@
-//! Quantiles, and correlations of ranks.
+//! Quantiles, resampled means, and correlations of ranks.
 
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use shared::span::{Span, dot};
 
 /// The value at this share of the way through `sorted`, the nearest that there is.
@@ -12,6 +14,23 @@ pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
 pub fn middle(mut values: Vec<f64>) -> Option<[f64; 2]> {
     values.sort_by(f64::total_cmp);
     Some([quantile(&values, 0.025)?, quantile(&values, 0.975)?])
+}
+
+/// The 95 % percentile interval of the mean of `values` drawn anew so often; none for fewer than two.
+pub fn resampled_mean(
+    values: &[f64],
+    resamples: usize,
+    random: &mut ChaCha8Rng,
+) -> Option<[f64; 2]> {
+    let count = values.len();
+    if count < 2 {
+        return None;
+    }
+    let mean = |_| {
+        let draw = (0..count).map(|_| values[random.random_range(0..count)]);
+        draw.sum::<f64>() / count as f64
+    };
+    middle((0..resamples).map(mean).collect())
 }
 
 /// Spearman's correlation of `one` and `other` with what the `given` columns say of either taken out:

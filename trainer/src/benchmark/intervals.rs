@@ -1,9 +1,8 @@
 //! How sure a mean over worlds is.
 
-use rand::RngExt;
 use shared::random::stream;
 
-use crate::analysis::rank::middle;
+use crate::analysis::rank::resampled_mean;
 
 /// How often worlds are drawn anew.
 const RESAMPLES: usize = 10_000;
@@ -33,18 +32,7 @@ pub fn interval(values: &[f64]) -> Option<[f64; 2]> {
 ///
 /// Few worlds make it too narrow: with three, one resample in nine is of one world alone.
 pub fn paired_bootstrap(differences: &[f64]) -> Option<[f64; 2]> {
-    let count = differences.len();
-    if count < 2 {
-        return None;
-    }
-    let mut random = stream(0, "paired bootstrap");
-    let means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let draw = (0..count).map(|_| differences[random.random_range(0..count)]);
-            draw.sum::<f64>() / count as f64
-        })
-        .collect();
-    middle(means)
+    resampled_mean(differences, RESAMPLES, &mut stream(0, "paired bootstrap"))
 }
 
 #[cfg(test)]

@@ -32,7 +32,12 @@ pub(super) struct Collected {
     pub files: usize,
     /// The raters, in the order of their ids.
     pub raters: Vec<Rater>,
-    /// What was refused or passed over, and why.
+    /// How many files are not of this study, or damaged.
+    pub refused: usize,
+    /// How many were passed over for another one of the same rater.
+    pub passed_over: usize,
+    /// What is told of files and raters. Files have the raters' ids in their names, so it is for the
+    /// eyes of whoever has the files.
     pub told: Vec<String>,
 }
 
@@ -54,6 +59,7 @@ pub(super) fn collect(places: &[PathBuf], keyed: &Keyed) -> Result<Collected> {
         let session = match read(&path, keyed) {
             Ok(session) => session,
             Err(reason) => {
+                collected.refused += 1;
                 collected.told.push(format!("refused: {}: {reason}", path.display()));
                 continue;
             }
@@ -63,6 +69,7 @@ pub(super) fn collect(places: &[PathBuf], keyed: &Keyed) -> Result<Collected> {
             Some((other_path, other)) => {
                 let (kept, passed) = later((path, session), (other_path, other));
                 if kept.1 != passed.1 {
+                    collected.passed_over += 1;
                     let (kept, passed) = (kept.0.display(), passed.0.display());
                     let told = format!("passed over: {passed}: {kept} is of the same rater");
                     collected.told.push(told);
@@ -90,7 +97,8 @@ pub(super) fn collect(places: &[PathBuf], keyed: &Keyed) -> Result<Collected> {
     Ok(collected)
 }
 
-/// All files in a folder, folders in it included, by name; a file itself.
+/// All files in a folder, folders in it included, by name; a file itself. What cannot be looked into
+/// is among them, so that it is refused by its name.
 fn list(place: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !fs::metadata(place)?.is_dir() {
         files.push(place.to_path_buf());
@@ -100,19 +108,28 @@ fn list(place: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         fs::read_dir(place)?.map(|entry| Ok(entry?.path())).collect();
     let mut entries = entries?;
     entries.sort();
-    entries.iter().try_for_each(|entry| list(entry, files))
+    for entry in entries {
+        // A link to a folder may lead back to where it is.
+        if entry.is_symlink() || list(&entry, files).is_err() {
+            files.push(entry);
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path, keyed: &Keyed) -> Result<Session, String> {
-    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > LONGEST_READ {
+    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is no file".into());
+    }
+    if metadata.len() > LONGEST_READ {
         return Err(format!("line 1: the file has more than {LONGEST_READ} bytes"));
     }
     let mut bytes = fs::read(path).map_err(|error| error.to_string())?;
-    if let Ok(text) = std::str::from_utf8(&bytes)
-        && code::is_code(text)
-    {
-        bytes = code::decode(text).map_err(|error| error.to_string())?;
+    // A mail around the letters may be in any encoding.
+    let text = String::from_utf8_lossy(&bytes);
+    if code::is_code(&text) {
+        bytes = code::decode(&text).map_err(|error| error.to_string())?;
     }
     let session = Session::read(&bytes).map_err(|error| error.to_string())?;
     session.check(&keyed.study, &keyed.sha256).map_err(|error| error.to_string())?;
@@ -140,8 +157,26 @@ fn exclusion(session: &Session, keyed: &Keyed) -> Option<String> {
     if rules.failed_checks > 0 && failed >= rules.failed_checks {
         return Some(format!("failed {failed} of the plain items"));
     }
-    let mut seconds: Vec<f64> = session.answers.iter().map(|answer| answer.seconds).collect();
-    seconds.sort_by(f64::total_cmp);
-    let median = seconds.get(seconds.len() / 2)?;
-    (*median < rules.median_seconds).then(|| format!("needed {median:.1} s for an item"))
+    let median = median(session.answers.iter().map(|answer| answer.seconds).collect())?;
+    (median < rules.median_seconds).then(|| format!("needed {median:.1} s for an item"))
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let half = values.len() / 2;
+    let upper = *values.get(half)?;
+    let lower = if values.len().is_multiple_of(2) { values[half - 1] } else { upper };
+    Some(f64::midpoint(lower, upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_an_even_count_lies_between_the_middle_two() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![4.0, 1.0, 9.0]), Some(4.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 9.0]), Some(3.0));
+    }
 }

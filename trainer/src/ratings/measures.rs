@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rand::RngExt;
 use shared::random::stream;
 use shared::ratings::Answer;
 
 use super::Keyed;
 use super::collect::Rater;
 use crate::analysis::agreement::{Agreement, Metric, RESAMPLES, agreement};
+use crate::analysis::rank::resampled_mean;
 use crate::analysis::truth_table::wilson;
 use crate::study::GOLD;
 
@@ -107,6 +107,7 @@ fn method(keyed: &Keyed, name: &str, items: &[&Vec<&Answer>], seed: u64) -> Meth
         f64::from(sum) / answers.len() as f64
     };
     let means: Vec<f64> = items.iter().map(of_item).collect();
+    let mut random = stream(seed, &format!("clarity of {name}"));
     Method {
         name: name.to_string(),
         items: items.len(),
@@ -115,29 +116,12 @@ fn method(keyed: &Keyed, name: &str, items: &[&Vec<&Answer>], seed: u64) -> Meth
         cannot_tell: answers.iter().filter(|answer| answer.intruder == 0).count(),
         wilson: wilson(hits, answers.len()),
         clarity: (!means.is_empty()).then(|| mean(&means)),
-        clarity_ci95: interval(&means, name, seed),
+        clarity_ci95: resampled_mean(&means, RESAMPLES, &mut random),
     }
 }
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// The 95 % percentile interval of the mean over resampled items; none for fewer than two.
-fn interval(values: &[f64], name: &str, seed: u64) -> Option<[f64; 2]> {
-    if values.len() < 2 {
-        return None;
-    }
-    let mut random = stream(seed, &format!("clarity of {name}"));
-    let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let draw = |_| values[random.random_range(0..values.len())];
-            mean(&(0..values.len()).map(draw).collect::<Vec<_>>())
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
-    Some([at(0.025), at(0.975)])
 }
 
 fn repeats(raters: &[&Rater]) -> Repeats {

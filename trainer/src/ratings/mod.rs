@@ -34,7 +34,7 @@ pub struct RatingsArgs {
     /// Its key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Where ratings.csv, by_method.csv and agreement.json go
+    /// Where ratings.csv, raters.csv, by_method.csv and agreement.json go
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
     /// Decides about the items that are drawn anew for intervals
@@ -73,6 +73,7 @@ pub fn run(arguments: &RatingsArgs, console: &Console) -> Result<()> {
     agreement.push(b'\n');
     for (name, bytes) in [
         ("ratings.csv", told::ratings(&keyed, &collected.raters).into_bytes()),
+        ("raters.csv", told::raters(&collected.raters).into_bytes()),
         ("by_method.csv", told::by_method(&found).into_bytes()),
         ("agreement.json", agreement),
     ] {

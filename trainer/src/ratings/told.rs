@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
+use shared::ratings::Session;
 
 use super::Keyed;
 use super::collect::{Collected, Rater};
@@ -12,7 +13,7 @@ use crate::analysis::agreement::Agreement;
 /// One line per answer, with the key.
 pub(super) fn ratings(keyed: &Keyed, raters: &[Rater]) -> String {
     let mut text =
-        "rater,excluded,complete,block,pos,repeat,item,condition,unit,intruder,key,correct,\
+        "rater,publish,excluded,complete,block,pos,repeat,item,condition,unit,intruder,key,correct,\
                     clarity,first_intruder,first_clarity,confidence,seconds,keys,label\n"
             .to_string();
     for rater in raters {
@@ -22,8 +23,9 @@ pub(super) fn ratings(keyed: &Keyed, raters: &[Rater]) -> String {
             let first = |value: Option<u8>| value.map_or(String::new(), |value| value.to_string());
             let _ = writeln!(
                 text,
-                "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+                "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
                 rater.name,
+                session.header.consent.publish,
                 rater.excluded.is_some(),
                 session.is_complete(),
                 session.header.block,
@@ -44,6 +46,35 @@ pub(super) fn ratings(keyed: &Keyed, raters: &[Rater]) -> String {
                 quoted(answer.label.as_deref().unwrap_or_default()),
             );
         }
+    }
+    text
+}
+
+/// One line per rater: what each agreed to and said beside the items.
+pub(super) fn raters(raters: &[Rater]) -> String {
+    let mut text = "rater,publish,excluded,complete,block,answers,experience,native_english,\
+                    colour_vision,screen,difficulty,comment\n"
+        .to_string();
+    for rater in raters {
+        let Session { header, answers, end } = &rater.session;
+        let word = |word: &Option<String>| quoted(word.as_deref().unwrap_or_default());
+        let difficulty = end.as_ref().and_then(|end| end.difficulty);
+        let _ = writeln!(
+            text,
+            "{},{},{},{},{},{},{},{},{},{},{},{}",
+            rater.name,
+            header.consent.publish,
+            rater.excluded.is_some(),
+            rater.session.is_complete(),
+            header.block,
+            answers.len(),
+            word(&header.background.experience),
+            word(&header.background.native_english),
+            word(&header.background.colour_vision),
+            json!(header.screen),
+            difficulty.map_or(String::new(), |step| step.to_string()),
+            word(&end.as_ref().and_then(|end| end.comment.clone())),
+        );
     }
     text
 }
@@ -100,7 +131,8 @@ pub(super) fn agreement(keyed: &Keyed, collected: &Collected, found: &Found) -> 
         "raters": collected.raters.len(),
         "complete": collected.raters.iter().filter(complete).count(),
         "excluded": exclusions.collect::<Vec<_>>(),
-        "told": collected.told,
+        "refused": collected.refused,
+        "passed_over": collected.passed_over,
         "left_out": keyed.key.left_out,
         "all": measured(&found.all),
         "after_exclusions": measured(&found.after_exclusions),

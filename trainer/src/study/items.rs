@@ -15,7 +15,7 @@ use crate::site::source::FinishedRun;
 
 /// How much of the text a line shows before and after its place.
 const CONTEXT: (usize, usize) = (28, 11);
-/// How many plain items, and how many repeats, a block has.
+/// How many plain items, the same in every block, and how many repeats a block has.
 const CHECKS: usize = 2;
 /// How often a foreign line is drawn before a unit is given up.
 const DRAWS: usize = 200;
@@ -34,16 +34,19 @@ pub(super) struct Made {
 /// Makes the items of all conditions and deals them to blocks.
 pub(super) fn make(conditions: &[Condition], text: &RowText, design: &Design) -> Made {
     let mut left_out = vec![];
-    let mut dealt: Vec<(usize, StudyLines)> = vec![];
+    let mut dealt: Vec<(Option<usize>, StudyLines)> = vec![];
     for condition in conditions {
-        let wanted = if condition.name == GOLD { CHECKS * design.blocks } else { design.items };
+        let is_gold = condition.name == GOLD;
+        let wanted = if is_gold { CHECKS } else { design.items };
         let mut random = stream(design.seed, &format!("study: lines of {}", condition.name));
         let units = condition.units.iter();
         let found = units.filter_map(|unit| lines(condition, unit, text, &mut random));
-        // Every block has as many of each condition.
         let mut found: Vec<StudyLines> = found.take(wanted).collect();
-        let count = found.len() / design.blocks * design.blocks;
-        found.truncate(count);
+        if !is_gold {
+            // Every block has as many of each condition.
+            found.truncate(found.len() / design.blocks * design.blocks);
+        }
+        let count = found.len();
         if count < wanted {
             let reason = match condition.units.is_empty() {
                 true => condition.reason.clone(),
@@ -51,7 +54,8 @@ pub(super) fn make(conditions: &[Condition], text: &RowText, design: &Design) ->
             };
             left_out.push(LeftOut { condition: condition.name.into(), reason });
         }
-        dealt.extend(found.into_iter().enumerate().map(|(at, item)| (at % design.blocks, item)));
+        let block = |at: usize| (!is_gold).then_some(at % design.blocks);
+        dealt.extend(found.into_iter().enumerate().map(|(at, item)| (block(at), item)));
     }
     let is_empty = dealt.iter().all(|(_, item)| item.condition == GOLD);
     match is_empty {
@@ -60,8 +64,13 @@ pub(super) fn make(conditions: &[Condition], text: &RowText, design: &Design) ->
     }
 }
 
-/// Gives the items ids and foreign lines their places, which say nothing.
-fn number(mut dealt: Vec<(usize, StudyLines)>, design: &Design, left_out: Vec<LeftOut>) -> Made {
+/// Gives the items, each with its block or `None` for every block, ids and foreign lines their places,
+/// which say nothing.
+fn number(
+    mut dealt: Vec<(Option<usize>, StudyLines)>,
+    design: &Design,
+    left_out: Vec<LeftOut>,
+) -> Made {
     let mut random = stream(design.seed, "study: order");
     dealt.shuffle(&mut random);
     let mut places: Vec<usize> = (0..dealt.len()).map(|place| place % LINES).collect();
@@ -71,10 +80,12 @@ fn number(mut dealt: Vec<(usize, StudyLines)>, design: &Design, left_out: Vec<Le
     let digits = dealt.len().to_string().len().max(2);
     for (number, ((block, item), place)) in dealt.into_iter().zip(places).enumerate() {
         let id = format!("i{:0digits$}", number + 1);
-        let block = &mut made.blocks[block];
-        block.items.push(id.clone());
-        if item.condition != GOLD && block.repeats.len() < CHECKS {
-            block.repeats.push(id.clone());
+        let blocks = block.map_or(0..design.blocks, |block| block..block + 1);
+        for block in &mut made.blocks[blocks] {
+            block.items.push(id.clone());
+            if item.condition != GOLD && block.repeats.len() < CHECKS {
+                block.repeats.push(id.clone());
+            }
         }
         let (lines, rows) = item.arranged(place);
         made.items.push(Item { id: id.clone(), lines });
@@ -98,14 +109,15 @@ impl Made {
         self,
         source: &FinishedRun,
         study_sha256: String,
-        arguments: &StudyArgs,
+        study: &str,
+        seed: u64,
     ) -> StudyKey {
         StudyKey {
             schema: key::SCHEMA,
-            study: arguments.name.clone(),
+            study: study.into(),
             study_sha256,
             made_by: crate::version(),
-            seed: arguments.seed,
+            seed,
             run: source.name.clone(),
             model: source.model.clone(),
             left_out: self.left_out,
@@ -118,6 +130,7 @@ impl Made {
         let asked = |block: &Block| block.items.len() + block.repeats.len();
         let most = self.blocks.iter().map(asked).max().unwrap_or(0);
         let minutes = (most * SECONDS).div_ceil(60);
+        let checks = self.key.values().filter(|item| item.condition == GOLD).count();
         Study {
             schema: SCHEMA,
             made_by: crate::version(),
@@ -125,7 +138,7 @@ impl Made {
             contact: arguments.contact.clone(),
             consent: consent.replace("{minutes}", &minutes.to_string()),
             minutes,
-            exclusions: Exclusions { failed_checks: CHECKS, median_seconds: 3.0 },
+            exclusions: Exclusions { failed_checks: checks, median_seconds: 3.0 },
             items: self.items.clone(),
             blocks: self.blocks.clone(),
         }
@@ -267,9 +280,12 @@ pub(super) fn consent(contact: Option<&str>) -> String {
          models are compared. It takes about {{minutes}} minutes.\n\n\
          Taking part is voluntary. You may stop at any time without a reason, and nothing that you say \
          can be wrong.\n\n\
-         Stored are your answers, in which order and how fast you gave them, whether you used keys, \
-         roughly how wide your screen is, and a random id. Not stored are your name, your address on \
-         the network, or what your browser is.\n\n\
+         Stored are your answers and how you changed them, the words and the comment that you type, \
+         which items you were given in which order, how fast you answered and whether by keys; what you \
+         say of yourself, if you do (your experience with machine learning, whether you grew up with \
+         English, whether you see colours as most people do); whether your answers may be published; \
+         the day, roughly how wide your screen is, the version of this page, and a random id. Not \
+         stored are your name, your address on the network, or what your browser is.\n\n\
          Everything stays in this browser until you hand it over yourself, as a file or as letters, to \
          {who}. You may erase it here at any time. Later, quote your id and it is erased there."
     )

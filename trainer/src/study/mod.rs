@@ -7,6 +7,7 @@ mod key;
 mod place;
 mod units;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -45,9 +46,9 @@ pub struct StudyArgs {
     /// Where the key goes, which is not; without it, study_key/NAME.json in the run's folder
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Decides about everything that is drawn
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Decides about everything that is drawn; without it, one is drawn that only the key says
+    #[arg(long)]
+    seed: Option<u64>,
     /// How many items each condition has, a multiple of --blocks
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=200))]
     items: u16,
@@ -76,8 +77,8 @@ struct Design {
 /// Writes the key, then the study.
 ///
 /// # Errors
-/// The run is not finished or damaged, its text is not there, the key would be deployed, or a file
-/// cannot be written.
+/// The run is not finished or damaged, its text is not there, the key would be deployed, another study
+/// is there already, or a file cannot be written.
 pub fn run(arguments: &StudyArgs, settings: &Settings, console: &Console) -> Result<()> {
     let design = arguments.design()?;
     let place = arguments.out.join(format!("{}.json", arguments.name));
@@ -100,10 +101,14 @@ pub fn run(arguments: &StudyArgs, settings: &Settings, console: &Console) -> Res
     let study = made.study(arguments, &text);
     let mut bytes = serde_json::to_vec(&study)?;
     bytes.push(b'\n');
-    let key = made.key_of(&source, sha256(&bytes), arguments);
+    let key = made.key_of(&source, sha256(&bytes), &arguments.name, design.seed);
     let mut key_bytes = serde_json::to_vec_pretty(&key)?;
     key_bytes.push(b'\n');
-    for (path, bytes) in [(&key_place, &key_bytes), (&place, &bytes)] {
+    let files = [(&key_place, &key_bytes), (&place, &bytes)];
+    for (path, bytes) in files {
+        place::refuse_replacing(path, bytes)?;
+    }
+    for (path, bytes) in files {
         write_whole(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     }
     console.say(&format!(
@@ -115,6 +120,11 @@ pub fn run(arguments: &StudyArgs, settings: &Settings, console: &Console) -> Res
     console.say(&format!("{}: the key; keep it away from the site", key_place.display()));
     console.say(&format!("raters open: #/study?s={}", study.name));
     Ok(())
+}
+
+/// A seed that nobody can guess: the keys of a hash map are drawn by the system.
+fn drawn_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn told(study: &Study) -> String {
@@ -138,7 +148,8 @@ impl StudyArgs {
             let what = format!("{} items cannot be spread over {}", self.items, self.blocks);
             return Err(Complaint::usage(what).fix("make --items a multiple of --blocks"));
         }
-        Ok(Design { seed: self.seed, items: self.items.into(), blocks: self.blocks.into() })
+        let seed = self.seed.unwrap_or_else(drawn_seed);
+        Ok(Design { seed, items: self.items.into(), blocks: self.blocks.into() })
     }
 
     fn consent_text(&self) -> Result<String> {

@@ -1,5 +1,6 @@
-//! Where the key must not be.
+//! Where the key must not be, and what must not be written over.
 
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf, absolute};
 
 use shared::site::MANIFEST;
@@ -28,6 +29,19 @@ pub(super) fn refuse_deployed(key: &Path, out: &Path) -> Result<(), Complaint> {
     }
 }
 
+/// Refuses to put `bytes` where a file says something else: with another key, the answers to a study
+/// could not be merged any more.
+pub(super) fn refuse_replacing(path: &Path, bytes: &[u8]) -> Result<(), Complaint> {
+    let what = match std::fs::read(path) {
+        Ok(found) if found == bytes => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Ok(_) => format!("{} is there already and says something else", path.display()),
+        Err(error) => format!("cannot read what is at {}: {error}", path.display()),
+    };
+    Err(Complaint::usage(what)
+        .fix("choose another --name; or remove the study and its key, if nobody has answered it"))
+}
+
 /// The path with every link and `..` followed, as far as it exists.
 fn resolved(path: &Path) -> PathBuf {
     let whole = absolute(path).unwrap_or_else(|_| path.to_path_buf());
@@ -49,6 +63,21 @@ fn resolved(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_same_bytes_may_be_written_again() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("pilot.json");
+        let check = |path: &Path| refuse_replacing(path, b"{}\n");
+
+        assert!(check(&file).is_ok());
+        std::fs::write(&file, "{}\n").unwrap();
+        assert!(check(&file).is_ok());
+        std::fs::write(&file, "{}").unwrap();
+        for path in [file.as_path(), root.path()] {
+            assert_eq!(check(path).unwrap_err().code(), 2, "{}", path.display());
+        }
+    }
 
     #[test]
     fn a_key_is_never_put_beside_what_is_deployed() {

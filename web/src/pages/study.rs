@@ -24,13 +24,22 @@ use item::ItemPage;
 #[component]
 pub fn Study() -> impl IntoView {
     let place = Place::here();
-    let name = Memo::new(move |_| place.view().study);
+    let named = Memo::new(move |_| (place.view().study, place.view().block));
     let loaded = Resource::new(move || {
-        let name = name.get();
+        let (name, block) = named.get();
         Some(async move {
             let unnamed =
                 "This address names no study; an invitation has one like #/study?s=pilot.";
-            session::study(&name.ok_or_else(|| Problem::Absent(unnamed.into()))?).await
+            let loaded =
+                session::study(&name.ok_or_else(|| Problem::Absent(unnamed.into()))?).await?;
+            match block {
+                Some(block) if block >= loaded.study.blocks.len() => {
+                    let told =
+                        format!("This study has no block {block}; please look at the invitation.");
+                    Err(Problem::Absent(told))
+                }
+                _ => Ok(loaded),
+            }
         })
     });
     view! {

@@ -1,15 +1,37 @@
 //! One tab at a time answers a study: two would write over each other.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+thread_local! {
+    /// The studies that this document has hold of, so that it does not wait for itself.
+    static HELD: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
+
 /// Takes hold of the study called `name` until the tab is closed; false if another tab has it. Where
-/// a browser has no locks, every tab gets it.
+/// a browser has no locks, or refuses them as to sandboxed frames, every tab gets it.
 pub async fn is_mine(name: &str) -> bool {
+    let is_held = || HELD.with_borrow(|held| held.contains(name));
+    if is_held() {
+        return true;
+    }
+    let is_mine = is_free(name).await;
+    if is_mine {
+        HELD.with_borrow_mut(|held| held.insert(name.to_string()));
+    }
+    // Asked twice at once, the browser has given it to the first.
+    is_mine || is_held()
+}
+
+async fn is_free(name: &str) -> bool {
     let Some(locks) = locks() else { return true };
     let asked = Promise::new(&mut |told, _| {
+        let refused = told.bind1(&JsValue::NULL, &true.into());
         let hear = Closure::once_into_js(move |lock: JsValue| -> JsValue {
             let has = !lock.is_null() && !lock.is_undefined();
             // Who asked is told at once; a promise that stays open holds the lock.
@@ -21,10 +43,16 @@ pub async fn is_mine(name: &str) -> bool {
         });
         let options = Object::new();
         let _ = Reflect::set(&options, &"ifAvailable".into(), &true.into());
-        let request = Reflect::get(&locks, &"request".into());
-        let request = request.ok().and_then(|request| request.dyn_into::<Function>().ok());
-        let name = format!("csae.study.{name}").into();
-        let _ = request.map(|request| request.call3(&locks, &name, &options, &hear));
+        let request = || -> Result<JsValue, JsValue> {
+            let request: Function = Reflect::get(&locks, &"request".into())?.dyn_into()?;
+            let name = format!("csae.study.{name}").into();
+            let asking = request.call3(&locks, &name, &options, &hear)?;
+            let catch: Function = Reflect::get(&asking, &"catch".into())?.dyn_into()?;
+            catch.call1(&asking, &refused)
+        };
+        if request().is_err() {
+            let _ = refused.call0(&JsValue::NULL);
+        }
     });
     JsFuture::from(asked).await.is_ok_and(|has| has.is_truthy())
 }

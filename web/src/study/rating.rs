@@ -21,7 +21,7 @@ pub enum Stage {
     Opening,
     /// Another tab has the study.
     Elsewhere,
-    /// This browser has answers to an earlier version of the study.
+    /// This browser has answers to an earlier version of the study, or none that can be read.
     Outdated,
     /// This browser has a session that was begun.
     Return,
@@ -83,12 +83,15 @@ pub struct Rating {
     /// What is on the disk.
     pub kept: RwSignal<Kept>,
     block: Option<usize>,
+    /// What the browser has if that is no session.
+    unread: StoredValue<String>,
     store: StoredValue<Option<AnswerStore>, LocalStorage>,
     began: StoredValue<f64>,
 }
 
 impl Rating {
-    /// Looks at what this browser has of the study. `block` is what the invitation says.
+    /// Looks at what this browser has of the study. `block` is what the invitation says, and the study
+    /// has it.
     pub fn open(study: Arc<LoadedStudy>, block: Option<usize>) -> Self {
         let rating = Self {
             study: StoredValue::new(study),
@@ -99,6 +102,7 @@ impl Rating {
             draft: RwSignal::default(),
             kept: RwSignal::new(Kept::Saved(BTreeSet::new())),
             block,
+            unread: StoredValue::default(),
             store: StoredValue::new_local(None),
             began: StoredValue::new(0.0),
         };
@@ -132,11 +136,16 @@ impl Rating {
             return Ok(Stage::Consent);
         }
         let sha256 = self.study.with_value(|loaded| loaded.sha256.clone());
-        let session = Session::read(lines.join("\n").as_bytes());
-        let checked = session.and_then(|session| {
-            self.with_study(|study| session.check(study, &sha256)).map(|()| session)
-        });
-        let Ok(session) = checked else { return Ok(Stage::Outdated) };
+        let text = lines.join("\n") + "\n";
+        let Ok(session) = Session::read(text.as_bytes()) else {
+            self.unread.set_value(text);
+            return Ok(Stage::Outdated);
+        };
+        if self.with_study(|study| session.check(study, &sha256)).is_err() {
+            // Whoever has the study as it was can use the answers.
+            self.session.set(session);
+            return Ok(Stage::Outdated);
+        }
         let places = session.answers.iter().map(|answer| answer.pos).collect();
         self.kept.set(Kept::Saved(places));
         let stage = if session.end.is_some() { Stage::Finish } else { Stage::Return };
@@ -152,24 +161,22 @@ impl Rating {
     fn enter(self, session: Session) {
         let Header { block, rater, .. } = &session.header;
         let sequence = self.with_study(|study| study.sequence(*block, rater));
-        let answered: BTreeSet<usize> = session.answers.iter().map(|answer| answer.pos).collect();
-        let first = (1..=sequence.len()).find(|place| !answered.contains(place));
+        let last = sequence.len().saturating_sub(1);
         self.sequence.set(sequence);
         self.session.set(session);
-        self.show(first.map_or(0, |place| place - 1));
+        self.show(self.first_open().unwrap_or(last));
     }
 
     /// The rater agrees: a session begins.
     pub fn agree(self, publish: bool, text_sha256: String) {
         let rater = rater_id(hand_over::random_bits());
         let own = self.with_study(|study| study.block_of(&rater));
-        let blocks = self.with_study(|study| study.blocks.len());
         let header = Header {
             schema: SCHEMA,
             study: self.with_study(|study| study.name.clone()),
             study_sha256: self.study.with_value(|loaded| loaded.sha256.clone()),
             app: env!("CARGO_PKG_VERSION").into(),
-            block: self.block.filter(|block| *block < blocks).unwrap_or(own),
+            block: self.block.unwrap_or(own),
             rater,
             consent: Consent { text_sha256, at: hand_over::today(), publish },
             background: Background::default(),
@@ -191,10 +198,14 @@ impl Rating {
 
     /// To the first item without an answer, or to the last questions.
     pub fn go_on(self) {
-        let open = self.at.get_untracked() < self.sequence.with_untracked(Vec::len);
-        let is_answered = self.answer_at(self.at.get_untracked()).is_some();
-        self.stage.set(if open && !is_answered { Stage::Items } else { Stage::Closing });
-        self.show(self.at.get_untracked());
+        let open = self.first_open();
+        self.stage.set(if open.is_some() { Stage::Items } else { Stage::Closing });
+        self.show(open.unwrap_or(self.at.get_untracked()));
+    }
+
+    fn first_open(self) -> Option<usize> {
+        let mut places = 0..self.sequence.with_untracked(Vec::len);
+        places.find(|place| self.answer_at(*place).is_none())
     }
 
     /// Puts the item at `place` on the page, with what was said of it.
@@ -248,7 +259,7 @@ impl Rating {
         if place + 1 < self.sequence.with_untracked(Vec::len) {
             self.show(place + 1);
         } else {
-            self.stage.set(Stage::Closing);
+            self.go_on();
         }
         true
     }
@@ -288,7 +299,10 @@ impl Rating {
     pub fn back(self) {
         let place = self.at.get_untracked();
         match self.stage.get_untracked() {
-            Stage::Closing => self.stage.set(Stage::Items),
+            Stage::Closing => {
+                self.stage.set(Stage::Items);
+                self.show(place);
+            }
             _ if place > 0 => self.show(place - 1),
             _ => (),
         }
@@ -308,6 +322,12 @@ impl Rating {
     /// Writes a line through; `place` is then one of those that are saved.
     fn keep(self, key: String, line: Line, place: Option<usize>) {
         let Some(store) = self.store.get_value() else { return };
+        // An answer that was changed is not saved until it is again.
+        self.kept.update(|kept| {
+            if let (Kept::Saved(places), Some(place)) = (kept, place) {
+                places.remove(&place);
+            }
+        });
         spawn_local(async move {
             let put = store.put(&key, &line.to_json()).await;
             // If the page of the study was left meanwhile, nobody needs to know.
@@ -331,6 +351,7 @@ impl Rating {
             let rater = self.session.with_untracked(|session| session.header.rater.clone());
             let header = Header { rater, ..Header::default() };
             self.session.set(Session { header, ..Session::default() });
+            self.unread.set_value(String::new());
             if matches!(self.kept.get_untracked(), Kept::Saved(_)) {
                 self.kept.set(Kept::Saved(BTreeSet::new()));
             }
@@ -338,8 +359,12 @@ impl Rating {
         });
     }
 
-    /// The session as the file that is handed over, and the file's name.
+    /// The name of the file that is handed over, and the session in it.
     pub fn file(self) -> (String, String) {
+        let unread = self.unread.get_value();
+        if !unread.is_empty() {
+            return ("csae-unread.jsonl".into(), unread);
+        }
         let session = self.session.get_untracked();
         let Header { study, rater, .. } = &session.header;
         (format!("csae-{study}-{rater}.jsonl"), session.to_jsonl())

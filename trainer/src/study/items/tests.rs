@@ -33,7 +33,7 @@ fn conditions() -> Vec<Condition> {
 fn an_item_has_a_line_of_each_quarter_and_a_foreign_one() {
     let made = make(&conditions(), &text(), &Design { seed: 0, items: 6, blocks: 2 });
 
-    assert_eq!(made.items.len(), 6 + 2 * CHECKS);
+    assert_eq!(made.items.len(), 6 + CHECKS);
     for item in &made.items {
         let key = &made.key[&item.id];
         let number: usize = key.unit[1..].parse().unwrap();
@@ -63,6 +63,18 @@ fn blocks_are_balanced_and_repeat_what_is_no_check() {
     }
     let expected = LeftOut { condition: "combination".into(), reason: "there are none".into() };
     assert_eq!(made.left_out, [expected]);
+}
+
+#[test]
+fn every_block_has_the_same_plain_items_however_many_blocks_there_are() {
+    let made = make(&conditions(), &text(), &Design { seed: 1, items: 6, blocks: 6 });
+
+    let is_gold = |id: &&String| made.key[*id].condition == GOLD;
+    let gold = |block: &Block| block.items.iter().filter(is_gold).cloned().collect::<Vec<_>>();
+    assert_eq!(gold(&made.blocks[0]).len(), CHECKS);
+    for block in &made.blocks {
+        assert_eq!((gold(block), block.items.len()), (gold(&made.blocks[0]), 1 + CHECKS));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::finish::{Download, EraseButton};
+use super::finish::{CopyCode, Download, EraseButton};
 use crate::study::rating::{Rating, Stage};
 
 /// Another tab has the study.
@@ -56,8 +56,11 @@ pub fn Outdated(
         <h1>"The study has changed"</h1>
         <p>
             "This browser has answers that do not fit the study as it is now, so they cannot be \
-             continued. You can start over; what was kept is then erased."
+             continued. They are not lost: whoever invited you can use them with the study as it was. \
+             You can also start over; what was kept is then erased."
         </p>
+        <Download rating name="Download my answers" />
+        <CopyCode rating />
         <p class="row"><EraseButton rating name="Start over" after=Stage::Consent /></p>
     }
 }

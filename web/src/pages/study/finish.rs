@@ -100,7 +100,10 @@ pub fn Download(
     name: &'static str,
 ) -> impl IntoView {
     let told = RwSignal::new(String::new());
-    let size = move || rating.session.with(|session| session.to_jsonl().len().div_ceil(1_000));
+    let size = move || {
+        rating.session.track();
+        rating.file().1.len().div_ceil(1_000)
+    };
     let download = move |_| {
         let (file, text) = rating.file();
         told.set(match hand_over::download(&file, &text) {
@@ -120,7 +123,7 @@ pub fn Download(
 
 /// The same as letters.
 #[component]
-fn CopyCode(
+pub fn CopyCode(
     /// The rater.
     rating: Rating,
 ) -> impl IntoView {

@@ -12,7 +12,7 @@ use super::NotKeptHere;
 use super::ends::HalfWay;
 use super::scale::Scale;
 use crate::shown::Passage;
-use crate::study::rating::{Draft, Kept, Rating, Stage};
+use crate::study::rating::{Kept, Rating, Stage};
 
 /// The keys of the five lines.
 const LINE_KEYS: [&str; 5] = ["q", "w", "e", "r", "t"];
@@ -57,7 +57,14 @@ pub fn ItemPage(
             event.prevent_default();
         }
     });
-    on_cleanup(move || keys.remove());
+    // Arrows and the space bar choose, too, so only the pointer itself says that it was used.
+    let pointer = window_event_listener(leptos::ev::pointerdown, move |_| {
+        rating.draft.update(|draft| draft.pointed = true);
+    });
+    on_cleanup(move || {
+        keys.remove();
+        pointer.remove();
+    });
     let is_half = move || {
         let (at, all) = (rating.at.get(), rating.sequence.with(Vec::len));
         all >= 8 && at == all / 2
@@ -131,16 +138,12 @@ pub fn Questions(
     /// The rater.
     rating: Rating,
 ) -> impl IntoView {
-    let set = move |change: &dyn Fn(&mut Draft)| {
-        rating.draft.update(|draft| {
-            change(draft);
-            draft.pointed = true;
-        });
-    };
     let clarity = Signal::derive(move || rating.draft.with(|draft| draft.clarity));
     let confidence = Signal::derive(move || rating.draft.with(|draft| draft.confidence));
     let label = move |event: Event| {
-        let text: String = event_target_value(&event).chars().take(LONGEST_LABEL).collect();
+        // A tab can be pasted.
+        let text = event_target_value(&event).replace(char::is_control, " ");
+        let text = text.chars().take(LONGEST_LABEL).collect();
         rating.draft.update(|draft| draft.label = text);
     };
     view! {
@@ -166,14 +169,14 @@ pub fn Questions(
                     name="clarity"
                     steps=&CLARITY
                     chosen=clarity
-                    choose=move |step| set(&|draft| draft.clarity = Some(step))
+                    choose=move |step| rating.draft.update(|draft| draft.clarity = Some(step))
                 />
                 <Scale
                     question="How sure are you?"
                     name="confidence"
                     steps=&CONFIDENCE
                     chosen=confidence
-                    choose=move |step| set(&|draft| draft.confidence = Some(step))
+                    choose=move |step| rating.draft.update(|draft| draft.confidence = Some(step))
                 />
                 <label class="label">
                     "In a few words, what is the idea? (optional)"
@@ -203,12 +206,7 @@ fn LineChoice(
     children: Children,
 ) -> impl IntoView {
     let is_chosen = move || rating.draft.with(|draft| draft.intruder == Some(number));
-    let choose = move |_| {
-        rating.draft.update(|draft| {
-            draft.intruder = Some(number);
-            draft.pointed = true;
-        });
-    };
+    let choose = move |_| rating.draft.update(|draft| draft.intruder = Some(number));
     view! {
         <label class="line" class:chosen=is_chosen>
             <input
@@ -226,7 +224,10 @@ fn LineChoice(
 
 /// Does what a key means; false if it means nothing here.
 fn press(rating: Rating, event: &KeyboardEvent, go_on: &dyn Fn(), back: &dyn Fn()) -> bool {
-    if event.ctrl_key() || event.meta_key() || event.alt_key() || event.repeat() {
+    let is_with_others = event.ctrl_key() || event.meta_key() || event.alt_key();
+    // Safari ends a composition first and tells of its key then, as 229.
+    let is_composing = event.is_composing() || event.key_code() == 229;
+    if is_with_others || is_composing || event.repeat() {
         return false;
     }
     let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
