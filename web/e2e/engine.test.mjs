@@ -52,6 +52,8 @@ test("what cannot be read is refused on the page, and the next text is read", as
   await close();
 });
 
+const chipSays = (page, expected) => page.waitForFunction((expected) => document.querySelector('[data-testid="engine"]').innerText.endsWith(expected), expected);
+
 // What is wrong with the engine's files, and what the page says of it.
 const bundle = await json(`data/${run}/model/bundle.json`);
 const weights = await bytes(`data/${run}/model/weights.safetensors`);
@@ -126,7 +128,7 @@ test("the chip tells the engine's own file from the model, and a worker that sto
   site.spoil = (asked) => (asked.startsWith("engine_cpu_bg") ? held : undefined);
   await page.goto(`${site.address}#/text?t=${code("to be")}`);
   await page.reload();
-  await page.waitForFunction(() => /starting$/.test(document.querySelector('[data-testid="engine"]').innerText));
+  await chipSays(page, "starting");
   release();
   await id(page, "seconds").waitFor({ timeout: 60_000 });
   site.spoil = () => undefined;
@@ -144,23 +146,47 @@ test("own text follows the address", async () => {
   await close();
 });
 
-test("a model that comes after its run has gone is not heard", async () => {
+// A second run with the files of the first; files that `isHeld` names wait for the answer, a function.
+async function holdSecondRun(isHeld) {
   const manifest = await json("data/manifest.json");
   const other = { ...manifest.runs[0], name: "run_other", version: "other" };
   let release;
   const held = new Promise((resolve) => { release = resolve; });
   site.spoil = async (asked) => {
+    if (isHeld(asked)) await held;
     if (asked === "data/manifest.json") return { body: JSON.stringify({ ...manifest, runs: [manifest.runs[0], other] }) };
     if (asked.startsWith("data/run_other/")) return { body: await bytes(asked.replace("run_other", run)) };
-    if (asked.endsWith("model/weights.safetensors")) await held;
   };
+  return release;
+}
+
+test("own text waits for a run that is on its way", async () => {
+  const release = await holdSecondRun((asked) => asked === "data/run_other/index.json");
   const { page, complaints, close } = await visit(browser, site, `#/text?t=${code("to be")}`);
   try {
-    const asked = page.waitForRequest(/weights/);
-    await asked;
+    await id(page, "seconds").waitFor({ timeout: 60_000 });
+    await id(page, "run").selectOption("run_other");
+    await chipSays(page, "examples only");
+    await page.waitForTimeout(1_000); // in which an engine would have started
+    await chipSays(page, "examples only");
+    release();
+    await chipSays(page, "CPU");
+    await id(page, "seconds").waitFor({ timeout: 60_000 });
+    assert.deepEqual(complaints, []);
+  } finally {
+    site.spoil = () => undefined;
+    await close();
+  }
+});
+
+test("a model that comes after its run has gone is not heard", async () => {
+  const release = await holdSecondRun((asked) => asked === `data/${run}/model/weights.safetensors`);
+  const { page, complaints, close } = await visit(browser, site, `#/text?t=${code("to be")}`);
+  try {
+    await page.waitForRequest(/weights/);
     await page.getByRole("link", { name: "About" }).click();
     await id(page, "run").selectOption("run_other");
-    await page.waitForFunction(() => /examples only$/.test(document.querySelector('[data-testid="engine"]').innerText));
+    await chipSays(page, "examples only");
     const late = page.waitForResponse(/weights/);
     release();
     await (await late).finished();

@@ -157,7 +157,9 @@ impl EngineLink {
             return;
         }
         self.wish.set_value(Some(text));
-        if !self.state.with_untracked(EngineState::is_coming) {
+        // The page asks again when another run is here.
+        let has_run = self.place.index.value_untracked().is_some();
+        if has_run && !self.state.with_untracked(EngineState::is_coming) {
             self.start(EngineKind::Cpu);
         }
     }
