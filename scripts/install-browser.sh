@@ -86,4 +86,6 @@ cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)"
 cargo_tool wasm-pack 0.15.1 --locked
 cargo_tool trunk 0.21.14 --locked
 (cd web/e2e && npm ci --silent --no-audit --no-fund)
+# Builds of the explorer ask no network; the page has crates that no other build asks for.
+(use_wasm_compiler && cargo fetch --locked)
 echo "the tools are in $tools/bin; scripts/explorer.sh serve uses them"

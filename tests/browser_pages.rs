@@ -31,7 +31,7 @@ async fn a_passage_boxes_where_the_feature_fires() {
 
     let here = place.query_selector(".here").unwrap().unwrap();
     assert_eq!(here.text_content().unwrap(), "⏎");
-    assert_eq!(here.class_name(), "mark lit8 here");
+    assert_eq!((here.tag_name().as_str(), here.class_name().as_str()), ("MARK", "mark lit8 here"));
     assert_eq!(place.text_content().unwrap(), "ab⏎c d");
     assert_eq!(place.query_selector_all(".mark").unwrap().length(), 2);
 }

@@ -50,6 +50,7 @@ fn a_finished_run_becomes_small_files_with_everything_the_explorer_shows() {
     let before = program.contents("site");
     assert!(program.run(&["site", "--runs=run_1"]).status.success());
     assert!(program.contents("site") == before, "the same run gives the same bytes");
+    only_runs_that_are_no_longer_listed_are_removed(&program);
     unfinished_and_unknown_are_complaints(&program);
 }
 
@@ -79,6 +80,36 @@ fn combinations_of_a_run_stand_on_pages_of_their_own() {
     assert!(sizes.is_sorted_by(|one, other| one >= other), "{sizes:?}");
 }
 
+fn only_runs_that_are_no_longer_listed_are_removed(program: &Program) {
+    let copy = |name: &str| {
+        for (file, bytes) in program.contents("site/data/run_1") {
+            let path = program.path(&format!("site/data/{name}")).join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+    };
+    let mut manifest = json(&program.path("site/data/manifest.json"));
+    let run = manifest["runs"][0].clone();
+    for name in ["run_3", "unlisted", "../outside", "study"] {
+        copy(name);
+        if name != "unlisted" {
+            let mut run = run.clone();
+            run["name"] = name.into();
+            manifest["runs"].as_array_mut().unwrap().push(run);
+        }
+    }
+    std::fs::remove_file(program.path("site/data/study/index.json")).unwrap();
+    std::fs::write(program.path("site/data/manifest.json"), manifest.to_string()).unwrap();
+
+    let output = program.run(&["site", "--runs=run_1"]);
+
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!program.path("site/data/run_3").exists());
+    for name in ["data/run_1", "data/unlisted", "outside", "data/study"] {
+        assert!(program.path(&format!("site/{name}")).is_dir(), "{name} is gone");
+    }
+}
+
 fn unfinished_and_unknown_are_complaints(program: &Program) {
     let complain = |arguments: &[&str], code: i32, expected: &str| {
         let output = program.run(arguments);
@@ -88,6 +119,7 @@ fn unfinished_and_unknown_are_complaints(program: &Program) {
     complain(&["site", "--runs=run_7"], 2, "run_7 is not the folder of a finished run");
     complain(&["site", "--runs=run_1", "--model=x"], 2, "one of attention, topk");
     complain(&["site", "--runs=run_1,run_1"], 2, "two runs are called run_1");
+    complain(&["site", "--runs=run_1", "--out=."], 2, "would replace the run run_1 itself");
     std::fs::write(program.path("run_1/export/weights.safetensors"), "no weights").unwrap();
     complain(&["site", "--runs=run_1"], 1, "weights.safetensors is damaged");
 }

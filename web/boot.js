@@ -26,18 +26,20 @@ function failed(error) {
   line.textContent = `Your browser could not start the explorer: ${error?.message ?? error}`;
 }
 
+let slow;
 try {
   if (typeof WebAssembly !== "object") throw new Error("it has no WebAssembly, or it is switched off");
   box.hidden = false;
-  const slow = setTimeout(() => line.classList.add("slow"), 8000);
+  slow = setTimeout(() => line.classList.add("slow"), 8000);
   // Both at once.
   const fetched = fetch(new URL(app.wasm, document.baseURI));
   const { default: init } = await import(new URL(app.js, document.baseURI));
   const response = await fetched;
   if (!response.ok) throw new Error(`${app.wasm}: the server says ${response.status}`);
   await init({ module_or_path: await counted(response) });
-  clearTimeout(slow);
   box.remove();
 } catch (error) {
   failed(error);
+} finally {
+  clearTimeout(slow);
 }

@@ -13,6 +13,8 @@ use crate::Vocab;
 pub const SCHEMA: u32 = 1;
 /// The name of the file that names the runs.
 pub const MANIFEST: &str = "manifest.json";
+/// The name of the file in a run's folder that describes the run as a whole.
+pub const INDEX: &str = "index.json";
 
 /// What `manifest.json` says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

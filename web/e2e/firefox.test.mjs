@@ -28,7 +28,7 @@ const patient = { timeout: 60_000 };
 
 for (const [fragment, ready, title] of [
   ["#/", "table.methods", "Overview"], ["#/features", "tbody tr", "Features"], ["#/f/17", ".places li", "Feature 17"],
-  ["#/combinations", "h1", "Combinations"], ["#/text", ".strip button", "Text"], ["#/about", id("versions"), "About"],
+  ["#/combinations", "tbody tr", "Combinations"], ["#/c/0", ".places li", "Combination 0"], ["#/text", ".strip button", "Text"], ["#/about", id("versions"), "About"],
 ]) {
   test(`${fragment} opens`, async () => {
     const { page, complaints } = await visit(fragment);

@@ -55,7 +55,7 @@ page("a feature shows where it fires and what it says", "#/f/17", async (page) =
   await heading(page, "Feature 17");
   const stats = await json(`data/${run}/f/17.json`);
   await page.locator(".places li").first().waitFor();
-  const marked = await page.locator(".places .here").first().innerText();
+  const marked = await page.locator(".places mark").first().innerText();
   const first = stats.examples[0];
   const sign = { "\n": "⏎", " ": "␣" };
   const character = [...first.text][first.at];
@@ -74,6 +74,22 @@ page("combinations are listed, each with a page", "#/combinations", async (page)
   await page.locator("tbody th a").first().click();
   await page.getByRole("heading", { level: 1, name: /^Combination/ }).waitFor();
   await id(page, "places").waitFor();
+});
+
+page("Enter on a part opens the part, and Back comes back", "#/combinations", async (page) => {
+  await page.locator("tbody tr").first().waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: /^Combination \d/ }).waitFor();
+  await page.goBack();
+  await heading(page, "Combinations");
+  const part = page.locator("tbody td .feature").first();
+  const name = `Feature ${(await part.innerText()).slice(1)}`;
+  await part.focus();
+  await page.keyboard.press("Enter");
+  await heading(page, name);
+  await page.goBack();
+  await heading(page, "Combinations");
 });
 
 page("a run without combinations says so", "#/combinations", async (page) => {
@@ -167,6 +183,29 @@ page("keys go to pages, and not while something is typed", "#/features", async (
   assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1");
 });
 
+page("the help holds the focus and the keys, and gives the focus back", "#/features", async (page) => {
+  const opener = page.getByRole("button", { name: "Keys" });
+  await opener.click();
+  await page.getByRole("dialog").waitFor();
+  const theme = await page.locator("html").getAttribute("data-theme");
+  for (const key of ["Tab", "Tab", "Tab", "j", "d", "g", "t"]) {
+    await page.keyboard.press(key);
+    assert.ok(await page.evaluate(() => document.activeElement.matches("body, dialog *")), `after ${key}`);
+  }
+  assert.equal(await page.locator("html").getAttribute("data-theme"), theme);
+  assert.equal(await page.title(), "Features · csae explorer");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  assert.ok(await opener.evaluate((opener) => opener === document.activeElement));
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await opener.click();
+  await page.mouse.click(5, 5);
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+});
+
 page("a bad address falls back and is told", "#/nowhere?min=much", async (page) => {
   await page.locator(".notice li").nth(1).waitFor();
   await heading(page, index.question);
@@ -194,22 +233,52 @@ page("a missing file is a sentence and the rest of the page works", "#/f/17", as
 page("no runs is a sentence", "", (page) => problem(page, /no runs yet/),
   spoiled("manifest.json", '{"schema":1,"made_by":"","runs":[]}'));
 page("a feature that the run lacks is a sentence", "#/f/99999", (page) => problem(page, /no feature 99999/));
+page("the largest number has no neighbour", "#/f/4294967295", async (page) => {
+  await problem(page, /no feature 4294967295/);
+  assert.equal(await page.locator(".neighbours a").count(), 0);
+});
 page("a run that the site lacks is a sentence", "#/?run=77", (page) => problem(page, /does not have that run/));
 
-page("without WebAssembly the text stays and the reason is told", "", async (page) => {
+const notStarted = async (page, expected) => {
   await page.locator("#boot.failed").waitFor();
-  assert.match(await page.locator("#boot").innerText(), /could not start the explorer/);
+  assert.match(await page.locator("#boot").innerText(), expected);
   await page.locator("#plain h1").waitFor();
+};
+page("without WebAssembly the text stays and the reason is told", "", async (page) => {
+  await page.addInitScript(() => { delete globalThis.WebAssembly; });
+  await page.reload();
+  await notStarted(page, /could not start the explorer: it has no WebAssembly/);
+});
+page("without the explorer's file the text stays and the reason is told, and no slow link is blamed", "", async (page) => {
+  await page.clock.install();
+  await page.reload();
+  await notStarted(page, /could not start the explorer: .*the server says 500/);
+  await page.clock.fastForward(9_000);
+  assert.equal(await page.locator("#boot-line.slow").count(), 0);
 }, { spoil: (name) => (/explorer.*wasm$/.test(name) ? { status: 500 } : undefined), mayComplain: true });
 page("without scripts the text stays", "", async (page) => {
   assert.match(await page.locator("#plain").innerText(), /needs JavaScript and WebAssembly/);
 }, { options: { javaScriptEnabled: false } });
 
+const phone = { options: { viewport: { width: 390, height: 844 } } };
 page("nothing overflows on a phone", "", async (page) => {
-  for (const fragment of ["#/", "#/features", "#/f/17", "#/combinations", "#/text", "#/about"]) {
+  for (const [fragment, ready] of [
+    ["#/", "table.methods"], ["#/features", ".features tbody tr"], ["#/f/17", ".places li"], ["#/combinations", "tbody tr"],
+    ["#/c/0", ".lead + .tiles"], ["#/text", ".strip button"], ["#/about", ".prose"],
+  ]) {
     await page.evaluate((fragment) => { location.hash = fragment; }, fragment);
-    await page.waitForTimeout(400);
+    await page.locator(`main ${ready}`).first().waitFor();
+    await page.waitForTimeout(200); // a long table comes bit by bit
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(width <= 390, `${fragment} is ${width} wide`);
   }
-}, { options: { viewport: { width: 390, height: 844 } } });
+}, phone);
+page("tables are sorted on a phone, too", "#/features", async (page) => {
+  await page.locator("tbody tr").first().waitFor();
+  await page.getByRole("button", { name: "Density" }).click({ timeout: 5_000 });
+  await page.waitForFunction(() => location.hash.includes("sort=-density"));
+  await page.evaluate(() => { location.hash = "#/combinations"; });
+  await page.getByRole("button", { name: "Support" }).click({ timeout: 5_000 });
+  await page.waitForFunction(() => location.hash.includes("sort=-support"));
+  assert.equal(await page.getByRole("columnheader", { name: "Parts" }).filter({ visible: true }).count(), 0);
+}, phone);

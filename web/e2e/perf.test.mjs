@@ -54,7 +54,7 @@ async function load(fragment, ready) {
 const pages = {};
 for (const [name, fragment, ready] of [
   ["overview", "#/", "table.methods"], ["features", "#/features", "tbody tr"], ["feature", "#/f/17", ".places li"],
-  ["combinations", "#/combinations", "h1"], ["text", "#/text", ".strip button"], ["about", "#/about", "h1"],
+  ["combinations", "#/combinations", "tbody tr"], ["combination", "#/c/0", ".places li"], ["text", "#/text", ".strip button"], ["about", "#/about", "h1"],
 ]) {
   test(`${name} loads quickly and never blocks the page for long`, async () => {
     const loads = [];

@@ -9,14 +9,15 @@ const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 
 export const SUBPATH = "/some/where/";
 
-// `spoil(name)` may return {status, body} for a file, {cut} to end the connection, or nothing.
+// `spoil(name)` may return {status, body} for a file, {cut} to end the connection, nothing, or a promise
+// of one of them, which holds the answer back.
 export async function serve(folder) {
   const site = { requests: [], spoil: () => undefined };
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
     site.requests.push(path);
     const name = path.startsWith(SUBPATH) ? normalize(path.slice(SUBPATH.length) || "index.html") : "..";
-    const spoiled = site.spoil(name);
+    const spoiled = await site.spoil(name);
     if (spoiled?.cut) return request.socket.destroy();
     if (spoiled) {
       response.writeHead(spoiled.status ?? 200, { "content-type": "application/json" });

@@ -14,6 +14,7 @@ for (const name of names) {
   sizes.set(name, { raw: bytes.length, gz: gzipSync(bytes, { level: 9 }).length });
 }
 const sum = (pick, kind) => names.filter(pick).reduce((sum, name) => sum + sizes.get(name)[kind], 0);
+const largest = (pattern) => Math.max(0, ...names.filter((name) => pattern.test(name)).map((name) => sizes.get(name).raw));
 const run = JSON.parse(await readFile(dist + "data/manifest.json", "utf8")).runs[0].name;
 const isFirst = (name) => /^(index\.html|style.*\.css|boot.*\.js|explorer.*\.(js|wasm)|data\/manifest\.json)$/.test(name) || name === `data/${run}/index.json`;
 
@@ -23,7 +24,9 @@ const rows = [
   ["WebGPU engine, compressed", sum((name) => /^webgpu\/engine_gpu.*\.(js|wasm)$/.test(name), "gz"), 2_500_000],
   ["data of all runs", sum((name) => name.startsWith("data/"), "raw"), 4_000_000],
   ["largest file", Math.max(...[...sizes.values()].map(({ raw }) => raw)), 25_000_000],
-  ["largest page of a feature", Math.max(0, ...names.filter((name) => /\/f\/\d+\.json$/.test(name)).map((name) => sizes.get(name).raw)), 8_000],
+  ["largest page of a feature", largest(/\/f\/\d+\.json$/), 8_000],
+  ["largest page of a combination", largest(/\/c\/\d+\.json$/), 8_000],
+  ["largest index of a run", largest(/\/index\.json$/), 60_000],
 ];
 let failed = false;
 for (const [what, bytes, budget] of rows) {

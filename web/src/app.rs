@@ -82,9 +82,7 @@ pub fn App() -> impl IntoView {
                 </p>
             </footer>
         </Show>
-        <Show when=move || help.get()>
-            <Help help keys_are_on />
-        </Show>
+        <Help help keys_are_on />
     }
 }
 
@@ -222,27 +220,50 @@ fn Help(
     /// Whether single keys do something.
     keys_are_on: RwSignal<bool>,
 ) -> impl IntoView {
+    let dialog = NodeRef::<leptos::html::Dialog>::new();
     let close = NodeRef::<leptos::html::Button>::new();
+    // The browser holds the focus inside while it is open, and puts it back where it was.
     Effect::new(move |_| {
-        let _ = close.get().map(|button| button.focus());
+        let Some(dialog) = dialog.get() else { return };
+        match (help.get(), dialog.open()) {
+            (true, false) => {
+                let _ = dialog.show_modal();
+                let _ = close.get_untracked().map(|button| button.focus());
+            }
+            (false, true) => dialog.close(),
+            _ => {}
+        }
     });
+    // What is in the dialog lies above it: a click on itself is one beside it.
+    let close_beside = move |event: leptos::ev::MouseEvent| {
+        if event.target() == event.current_target() {
+            help.set(false);
+        }
+    };
     let lines =
         KEYS.map(|(key, what)| view! { <div><dt><kbd>{key}</kbd></dt><dd>{what}</dd></div> });
     view! {
-        <div class="veil" on:click=move |_| help.set(false)></div>
-        <div class="help card" role="dialog" aria-modal="true" aria-labelledby="help-title">
-            <h2 id="help-title">"Keys"</h2>
-            <dl>{lines.into_iter().collect_view()}</dl>
-            <label>
-                <input
-                    type="checkbox"
-                    prop:checked=move || keys_are_on.get()
-                    on:change=move |event| keys_are_on.set(event_target_checked(&event))
-                />
-                " Single keys are on"
-            </label>
-            <p><button node_ref=close on:click=move |_| help.set(false)>"Close"</button></p>
-        </div>
+        <dialog
+            node_ref=dialog
+            class="help"
+            aria-labelledby="help-title"
+            on:click=close_beside
+            on:close=move |_| help.set(false)
+        >
+            <div class="card">
+                <h2 id="help-title">"Keys"</h2>
+                <dl>{lines.into_iter().collect_view()}</dl>
+                <label>
+                    <input
+                        type="checkbox"
+                        prop:checked=move || keys_are_on.get()
+                        on:change=move |event| keys_are_on.set(event_target_checked(&event))
+                    />
+                    " Single keys are on"
+                </label>
+                <p><button node_ref=close on:click=move |_| help.set(false)>"Close"</button></p>
+            </div>
+        </dialog>
     }
 }
 

@@ -92,7 +92,7 @@ fn is_on(state: &EngineState, kind: EngineKind) -> bool {
 fn remark(state: &EngineState) -> String {
     match state {
         EngineState::OnCpu { why_not_gpu: Some(reason) } => format!("WebGPU off: {reason}."),
-        EngineState::Failed(reason) => format!("The engine could not start: {reason}."),
+        EngineState::Failed(reason) => format!("The engine failed: {reason}."),
         EngineState::OnGpu(adapter) => format!("WebGPU on {adapter}."),
         _ => "The graphics card needs WebGPU and some megabytes more; the processor is quick \
               enough for the models here."

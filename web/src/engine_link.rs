@@ -29,7 +29,9 @@ pub enum EngineKind {
 pub enum EngineState {
     /// Not asked for: stored texts only.
     Off,
-    /// On its way, this much per cent.
+    /// Its own file is on its way.
+    Starting,
+    /// The model is on its way, this much per cent.
     Loading(u8),
     /// The graphics card compiles its programs.
     WarmingUp,
@@ -70,7 +72,7 @@ pub struct EngineLink {
     why_not_gpu: StoredValue<Option<String>>,
     /// The graphics card's name.
     adapter: StoredValue<String>,
-    /// How many workers were started: what belongs to an earlier one is late.
+    /// How many workers were started or ended for another run: what belongs to an earlier one is late.
     starts: StoredValue<u32>,
 }
 
@@ -93,6 +95,7 @@ impl fmt::Display for EngineState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Off => write!(f, "examples only"),
+            Self::Starting => write!(f, "starting"),
             Self::Loading(percent) => write!(f, "loading {percent} %"),
             Self::WarmingUp => write!(f, "warming up"),
             Self::OnGpu(adapter) => write!(f, "WebGPU: {adapter}"),
@@ -111,7 +114,7 @@ impl EngineState {
 
     /// Whether it will be ready without being asked again.
     pub fn is_coming(&self) -> bool {
-        matches!(self, Self::Loading(_) | Self::WarmingUp)
+        matches!(self, Self::Starting | Self::Loading(_) | Self::WarmingUp)
     }
 }
 
@@ -131,6 +134,7 @@ impl EngineLink {
             let version = place.run.get().map(|run| run.version);
             if before.flatten().is_some_and(|before| Some(before) != version) {
                 end_worker();
+                link.starts.update_value(|starts| *starts += 1);
                 link.state.set(EngineState::Off);
                 link.answer.set(Answer::None);
             }
@@ -153,7 +157,9 @@ impl EngineLink {
             return;
         }
         self.wish.set_value(Some(text));
-        if !self.state.with_untracked(EngineState::is_coming) {
+        // The page asks again when another run is here.
+        let has_run = self.place.index.value_untracked().is_some();
+        if has_run && !self.state.with_untracked(EngineState::is_coming) {
             self.start(EngineKind::Cpu);
         }
     }
@@ -167,7 +173,7 @@ impl EngineLink {
     fn start(self, kind: EngineKind) {
         end_worker();
         self.starts.update_value(|starts| *starts += 1);
-        self.state.set(EngineState::Loading(0));
+        self.state.set(EngineState::Starting);
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let worker = match Worker::new_with_options(&address(kind), &options) {
@@ -179,7 +185,11 @@ impl EngineLink {
         });
         worker.set_onmessage(Some(ear.as_ref().unchecked_ref()));
         let alarm = Closure::<dyn Fn(JsValue)>::new(move |_| {
-            self.fail(kind, "its worker could not be started");
+            let is_starting = self.state.with_untracked(|state| *state == EngineState::Starting);
+            self.fail(
+                kind,
+                if is_starting { "its worker could not be started" } else { "its worker stopped" },
+            );
         });
         worker.set_onerror(Some(alarm.as_ref().unchecked_ref()));
         WORKER.with(|slot| *slot.borrow_mut() = Some(Listened { worker, ear, alarm }));
@@ -189,7 +199,10 @@ impl EngineLink {
         let field = |name: &str| Reflect::get(message, &name.into()).unwrap_or(JsValue::UNDEFINED);
         let text = |name: &str| field(name).as_string().unwrap_or_default();
         match text("kind").as_str() {
-            "started" => spawn_local(self.send_model(kind)),
+            "started" => {
+                self.state.set(EngineState::Loading(0));
+                spawn_local(self.send_model(kind, self.starts.get_value()));
+            }
             "adapter" => self.adapter.set_value(text("name")),
             "warming" => self.wait_for_warmth(kind),
             "ready" => {
@@ -231,17 +244,25 @@ impl EngineLink {
         set_timeout(look, patience);
     }
 
-    async fn send_model(self, kind: EngineKind) {
+    /// Loads the model for the worker that was started as number `mine`.
+    async fn send_model(self, kind: EngineKind, mine: u32) {
         let (Some(run), Some(index)) =
             (self.place.run.get_untracked(), self.place.index.value_untracked())
         else {
             return self.fail(kind, "no run is loaded");
         };
         let total = run.model_bytes.max(1);
+        let is_late = || self.starts.get_value() != mine;
         let progress = |count: u64| {
-            self.state.set(EngineState::Loading((count * 100 / total).min(100) as u8));
+            if !is_late() {
+                self.state.set(EngineState::Loading((count * 100 / total).min(100) as u8));
+            }
         };
-        let files = match session::model(&run, progress).await {
+        let loaded = session::model(&run, progress).await;
+        if is_late() {
+            return;
+        }
+        let files = match loaded {
             Ok(files) => files,
             Err(problem) => return self.fail(kind, &problem.to_string()),
         };

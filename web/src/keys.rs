@@ -26,6 +26,7 @@ pub const KEYS: [(&str, &str); 9] = [
 pub fn listen(place: Place, help: RwSignal<bool>, are_on: RwSignal<bool>) {
     let goes = StoredValue::new(false);
     let handle = window_event_listener(leptos::ev::keydown, move |event| {
+        // Sooner than the dialog tells that it was closed.
         if event.key() == "Escape" {
             help.set(false);
         }
@@ -59,11 +60,13 @@ fn is_typing(event: &KeyboardEvent) -> bool {
 /// Does what a key means; false if it means nothing. `goes` says that `g` was pressed before it.
 fn press(place: Place, help: RwSignal<bool>, key: &str, goes: bool) -> bool {
     match (key, goes) {
+        ("?", _) => help.update(|help| *help = !*help),
+        // The page lies below the help.
+        _ if help.get_untracked() => return false,
         ("o", true) => place.go(Page::Overview),
         ("f", true) => place.go(Page::Features),
         ("c", true) => place.go(Page::Combinations),
         ("t", true) => place.go(Page::Text),
-        ("?", _) => help.update(|help| *help = !*help),
         ("/", _) => return focus("[data-search]"),
         ("d", _) => turn(place),
         ("j", _) => return step(1),

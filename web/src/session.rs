@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use shared::digest::sha256;
 use shared::reading::Reading;
 use shared::report::{Combination, FeatureStats};
-use shared::site::{MANIFEST, RunIndex, SCHEMA, SiteManifest, SiteRun};
+use shared::site::{INDEX, MANIFEST, RunIndex, SCHEMA, SiteManifest, SiteRun};
 use shared::study::Study;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -151,7 +151,7 @@ pub async fn manifest() -> Result<SiteManifest, Problem> {
 
 /// A run as a whole.
 pub async fn index(run: SiteRun) -> Result<RunIndex, Problem> {
-    run_file(&run, "index.json").await
+    run_file(&run, INDEX).await
 }
 
 /// The statistics of a feature.

@@ -84,13 +84,15 @@ pub fn Passage(
         if !plain.is_empty() {
             spans.push(std::mem::take(&mut plain).into_any());
         }
-        let class = match place == example.at {
-            true => format!("mark lit{level} here"),
-            false => format!("mark lit{level}"),
-        };
-        // The strongest place shows even a space.
-        let sign = if place == example.at && sign == " " { "␣".to_string() } else { sign };
-        spans.push(view! { <span class=class>{sign}</span> }.into_any());
+        spans.push(match place == example.at {
+            true => {
+                let class = format!("mark lit{level} here");
+                // The strongest place shows even a space.
+                let sign = if sign == " " { "␣".to_string() } else { sign };
+                view! { <mark class=class>{sign}</mark> }.into_any()
+            }
+            false => view! { <span class=format!("mark lit{level}")>{sign}</span> }.into_any(),
+        });
     }
     spans.push(plain.into_any());
     view! { <span class="passage">{spans}</span> }

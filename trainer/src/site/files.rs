@@ -10,7 +10,7 @@ use shared::bundle::{self, Bundle, Files, hex};
 use shared::reader::Reader;
 use shared::reading::{Reading, encode};
 use shared::report::{Combination, Example, FeatureStats};
-use shared::site::SiteRun;
+use shared::site::{INDEX, SiteRun};
 use shared::weights::Precision;
 
 use super::index;
@@ -51,7 +51,7 @@ pub(super) fn of(source: &FinishedRun) -> Result<Files> {
         files.insert(format!("c/{number}.json"), combination_page(combination)?);
     }
     let texts: Vec<String> = readings.into_iter().map(|reading| reading.text).collect();
-    files.insert("index.json".into(), json(&index::of(source, &texts))?);
+    files.insert(INDEX.into(), json(&index::of(source, &texts))?);
     for (name, bytes) in &files {
         if bytes.len() > FILE_BYTES {
             let what = format!("{}/{name} would have {} bytes", source.name, bytes.len());

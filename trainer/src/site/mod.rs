@@ -4,11 +4,11 @@ mod files;
 mod index;
 pub(crate) mod source;
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use shared::site::{MANIFEST, SCHEMA, SiteManifest};
+use shared::site::{INDEX, MANIFEST, SCHEMA, SiteManifest};
 
 use crate::complaint::Complaint;
 use crate::console::Console;
@@ -21,7 +21,7 @@ pub struct SiteArgs {
     /// Folders of finished runs; the first is shown first
     #[arg(long, value_name = "FOLDERS", value_delimiter = ',', required = true)]
     runs: Vec<PathBuf>,
-    /// Where the data goes; what an earlier call wrote there for the same runs is replaced
+    /// Where the data goes; the runs that an earlier call wrote there are replaced
     #[arg(long, value_name = "FOLDER", default_value = "site/data")]
     out: PathBuf,
     /// Which of a run's autoencoders is shown; without it, the first whose features combine
@@ -29,11 +29,12 @@ pub struct SiteArgs {
     model: Option<String>,
 }
 
-/// Writes what the explorer needs of the runs, the list of runs last.
+/// Writes what the explorer needs of the runs, then the list of runs; removes runs that it listed before.
 ///
 /// # Errors
 /// A run is not finished or damaged, or a file cannot be written.
 pub fn run(arguments: &SiteArgs, console: &Console) -> Result<()> {
+    let listed = listed(&arguments.out);
     let mut runs = vec![];
     for folder in &arguments.runs {
         let source = FinishedRun::read(folder, arguments.model.as_deref())?;
@@ -45,6 +46,10 @@ pub fn run(arguments: &SiteArgs, console: &Console) -> Result<()> {
         let run = files::describe(&source, &files);
         let place = arguments.out.join(&run.name);
         if place.exists() {
+            if place.canonicalize()? == folder.canonicalize()? {
+                let what = format!("the data would replace the run {} itself", folder.display());
+                return Err(Complaint::usage(what).fix("choose another --out").into());
+            }
             std::fs::remove_dir_all(&place)
                 .with_context(|| format!("cannot replace {}", place.display()))?;
         }
@@ -68,6 +73,26 @@ pub fn run(arguments: &SiteArgs, console: &Console) -> Result<()> {
     bytes.push(b'\n');
     let path = arguments.out.join(MANIFEST);
     write_whole(&path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    for name in listed.iter().filter(|name| manifest.runs.iter().all(|run| run.name != **name)) {
+        let place = arguments.out.join(name);
+        std::fs::remove_dir_all(&place)
+            .with_context(|| format!("cannot remove {}", place.display()))?;
+        console.say(&format!("{name}: removed, as it is no longer shown"));
+    }
     console.say(&format!("wrote {}; look at it with: trunk serve", path.display()));
     Ok(())
+}
+
+/// The runs that the list in `out` names, as far as they are folders with a run's data right in `out`.
+fn listed(out: &Path) -> Vec<String> {
+    let read = std::fs::read(out.join(MANIFEST)).ok();
+    let manifest = read.and_then(|bytes| serde_json::from_slice::<SiteManifest>(&bytes).ok());
+    let is_run = |name: &String| {
+        let mut parts = Path::new(name).components();
+        let is_plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+        let place = out.join(name);
+        is_plain && !place.is_symlink() && place.join(INDEX).is_file()
+    };
+    let names = manifest.unwrap_or_default().runs.into_iter().map(|run| run.name);
+    names.filter(is_run).collect()
 }

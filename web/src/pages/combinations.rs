@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use shared::report::is_found_again;
 use shared::site::{CombinationRow, RunIndex};
 
-use super::table::{Count, Filter, SortHead, characters, lines, parts, sort_by};
+use super::table::{Count, Filter, SortHead, characters, lines, open_by_key, parts, sort_by};
 use crate::app::with_index;
 use crate::figures::{number as figure, thousands};
 use crate::place::Place;
@@ -115,13 +115,8 @@ fn Line(
     row: CombinationRow,
 ) -> impl IntoView {
     let place = Place::here();
-    let open = move |event: leptos::ev::KeyboardEvent| {
-        if event.key() == "Enter" {
-            place.go(Page::Combination(number));
-        }
-    };
     view! {
-        <tr tabindex="-1" data-line on:keydown=open>
+        <tr tabindex="-1" data-line on:keydown=open_by_key(place, Page::Combination(number))>
             <th scope="row">
                 <a class="feature" href=move || place.to(Page::Combination(number))>"c" {number}</a>
             </th>

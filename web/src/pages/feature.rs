@@ -66,7 +66,7 @@ pub fn Neighbours(
             {(number > 0 && number <= count).then(|| view! {
                 <a data-previous href=move || place.to(page(number - 1))>"← " {number - 1}</a>
             })}
-            {(number + 1 < count).then(|| view! {
+            {(number < count.saturating_sub(1)).then(|| view! {
                 <a data-next href=move || place.to(page(number + 1))>{number + 1} " →"</a>
             })}
         </nav>

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use shared::site::{FeatureRow, RunIndex};
 
-use super::table::{Count, FeatureLink, Filter, SortHead, characters, lines, sort_by};
+use super::table::{Count, FeatureLink, Filter, SortHead, characters, lines, open_by_key, sort_by};
 use crate::app::with_index;
 use crate::charts;
 use crate::figures::{one_line, percent};
@@ -130,14 +130,9 @@ fn Line(
     reuse: Option<usize>,
 ) -> impl IntoView {
     let place = Place::here();
-    let open = move |event: leptos::ev::KeyboardEvent| {
-        if event.key() == "Enter" {
-            place.go(Page::Feature(number));
-        }
-    };
     let figure = crate::figures::number;
     view! {
-        <tr tabindex="-1" data-line on:keydown=open>
+        <tr tabindex="-1" data-line on:keydown=open_by_key(place, Page::Feature(number))>
             <th scope="row"><FeatureLink feature=number /></th>
             <td data-name="Fires at the end of" class="passage">{one_line(&row.example)}</td>
             <td data-name="Raises">{characters(&row.raises)}</td>

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 
 use crate::figures::visible;
@@ -144,6 +145,17 @@ fn draw_more(drawn: RwSignal<Vec<usize>>, rows: Vec<usize>) {
             draw_more(drawn, rows);
         }
     });
+}
+
+/// What Enter does on a line: it opens the line's page, unless a link in the line has the focus.
+pub fn open_by_key(place: Place, page: Page) -> impl Fn(KeyboardEvent) + 'static {
+    move |event| {
+        let is_plain =
+            !(event.ctrl_key() || event.meta_key() || event.alt_key() || event.shift_key());
+        if event.key() == "Enter" && is_plain && event.target() == event.current_target() {
+            place.go(page);
+        }
+    }
 }
 
 /// A link to a feature.

@@ -50,7 +50,14 @@ fn OwnText(
 ) -> impl IntoView {
     let place = Place::here();
     let link = EngineLink::here();
-    let written = RwSignal::new(place.view().text.unwrap_or_default());
+    let address = Memo::new(move |_| place.route.with(|route| route.view.text.clone()));
+    let written = RwSignal::new(address.get_untracked().unwrap_or_default());
+    Effect::new(move |before: Option<()>| {
+        let text = address.get();
+        if let (Some(text), Some(())) = (text, before) {
+            written.set(text);
+        }
+    });
     let megabytes = place.run.get_untracked().map_or(0.0, |run| run.model_bytes as f64 / 1e6);
     let refusal = {
         let index = index.clone();
@@ -65,6 +72,9 @@ fn OwnText(
         let text = written.get_untracked();
         if text.is_empty() || refusal.get_untracked().is_some() {
             return;
+        }
+        if address.with_untracked(|shown| shown.as_ref() == Some(&text)) {
+            link.read(text.clone());
         }
         place.look(|view| {
             view.text = Some(text);
@@ -105,10 +115,11 @@ fn OwnText(
                     (None, EngineState::Off) => {
                         format!("The first text loads the model, {megabytes:.1} MB. It stays on this page.")
                     }
+                    (None, EngineState::Starting) => "Loading the engine.".into(),
                     (None, EngineState::Loading(percent)) => format!("Loading the model: {percent} %."),
                     (None, EngineState::WarmingUp) => "The graphics card is warming up.".into(),
                     (None, EngineState::Failed(reason)) => {
-                        format!("The engine could not start: {reason}. The stored texts work without it.")
+                        format!("The engine failed: {reason}. The stored texts work without it.")
                     }
                     (None, EngineState::OnCpu { why_not_gpu: Some(reason) }) => {
                         format!("On the processor; not on the graphics card: {reason}.")
@@ -206,9 +217,9 @@ fn OwnReading(
         return view! { <p class="card problem" role="alert" data-testid="problem">{refusal} "."</p> }
             .into_any();
     }
+    let again = StoredValue::new(text.clone());
     link.read(text);
-    let drawn = move || {
-        match link.answer.get() {
+    let drawn = move || match link.answer.get() {
         Answer::Read(reading, milliseconds) => {
             let seconds = format!("Computed here in {} s.", figure(milliseconds / 1000.0));
             view! {
@@ -220,18 +231,22 @@ fn OwnReading(
         Answer::Refused(reason) => {
             view! { <p class="card problem" role="alert">{capital(&reason)} "."</p> }.into_any()
         }
-        Answer::Waiting => view! { <p class="card" role="status">"Reading your text …"</p> }.into_any(),
+        Answer::Waiting => {
+            view! { <p class="card" role="status">"Reading your text …"</p> }.into_any()
+        }
         Answer::None => match link.state.get() {
             EngineState::Failed(reason) => view! {
                 <div class="card problem" role="alert" data-testid="problem">
                     <h2>"Your text could not be read"</h2>
-                    <p>"The engine could not start: " {reason} ". The stored texts work without it."</p>
+                    <p>"The engine failed: " {reason} ". The stored texts work without it."</p>
+                    <button on:click=move |_| again.with_value(|text| link.read(text.clone()))>
+                        "Try again"
+                    </button>
                 </div>
             }
             .into_any(),
             _ => ().into_any(),
         },
-    }
     };
     drawn.into_any()
 }
