@@ -255,7 +255,7 @@ fn smoke() -> Profile {
             batch_size: 128,
             warmup: 20,
             composition: CompositionTraining {
-                rows: 2_048,
+                rows: 4_096,
                 ..cpu.autoencoder_training.composition
             },
             ..cpu.autoencoder_training
