@@ -94,13 +94,12 @@ fn changes(results: &Results) -> Option<Chart> {
         seeds.map(|(after, before)| after.fvu - before.fvu).collect()
     };
     let values: Vec<Vec<f64>> = methods.windows(2).map(change).collect();
-    let names = methods.windows(2).map(|pair| format!("{} to {}", pair[0].name, pair[1].name));
+    let names = methods.windows(2).map(|pair| pair[1].name.clone());
     (!values.is_empty()).then(|| Chart {
         title: "What each step changes of the unexplained variance".into(),
         subtitle: Some(format!(
-            "below 0 is better; the same {} held-out rows and seed by seed; whiskers are the lowest and \
-             highest seed",
-            results.held_out_rows
+            "from {}, each against the one before, by seed; below 0 is better; whiskers: lowest, highest seed",
+            methods[0].name
         )),
         x: axis("", Scale::Categories(names.collect())),
         y: axis("change of FVU", Scale::Linear),
