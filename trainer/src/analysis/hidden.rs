@@ -1,6 +1,8 @@
 //! Which units, features and pairs of features tell the hidden variables of a generated language.
 //!
-//! Detectors are chosen on the first half of the held-out rows and judged on the second.
+//! Detectors are chosen on the first half of the held-out rows and judged on the second; once on all
+//! rows on which a variable is known, and once for each kind of position in a line: a feature may tell
+//! a carry at the equals sign alone.
 
 use shared::TopK;
 use shared::sae::{Autoencoder, FinishedCsae};
@@ -18,6 +20,12 @@ use crate::data::languages::{AnnotatedText, Variable};
 const MOST_VALUES: usize = 3;
 /// How many rows units are asked about at once.
 const ROWS_AT_ONCE: usize = 4_096;
+/// The variable that says where in its line a character stands.
+const POSITION: &str = "position";
+/// A kind of position with fewer rows is not looked at alone.
+const LEAST_ROWS: usize = 1_000;
+/// All positions together.
+pub const ANYWHERE: &str = "anywhere";
 /// What is computed from what: a variable, and the two that its truth table is by.
 const TABLES: [(&str, [&str; 2]); 5] = [
     ("carry", ["left units above 4", "right units above 4"]),
@@ -34,6 +42,8 @@ pub struct Told {
     pub variable: String,
     /// The value, as in `yes`.
     pub value: String,
+    /// The kind of position, as in `equals`, or [`ANYWHERE`].
+    pub place: String,
     /// How many of the rows to judge by count, and how many have the value.
     pub rows: [usize; 2],
     /// The F1 of saying yes always.
@@ -82,50 +92,112 @@ impl Active {
     }
 }
 
+impl Told {
+    /// By how much the best unit beats saying yes always, on the rows that it was chosen on.
+    pub fn unit_edge(&self) -> f64 {
+        self.unit.as_ref().map_or(f64::NEG_INFINITY, |unit| unit.chosen_f1 - self.always)
+    }
+
+    /// The same of the best unit, feature or two features.
+    pub fn edge(&self) -> f64 {
+        let all = [&self.feature, &self.pair].into_iter().flatten();
+        all.map(|found| found.chosen_f1 - self.always).fold(self.unit_edge(), f64::max)
+    }
+}
+
+/// Rows of one kind of position.
+struct Place {
+    name: String,
+    is_here: Vec<bool>,
+    /// Which character of the text is the first row.
+    first: usize,
+}
+
+impl Place {
+    fn all_of(text: &AnnotatedText, first: usize, count: usize) -> Vec<Self> {
+        let mut places = vec![Self { name: ANYWHERE.into(), is_here: vec![true; count], first }];
+        let Some(position) = text.variable(POSITION) else { return places };
+        let at = position.at.get(first..first + count).unwrap_or_default();
+        places.extend(position.values.iter().enumerate().map(|(value, name)| Self {
+            name: name.clone(),
+            is_here: at.iter().map(|at| usize::try_from(*at) == Ok(value)).collect(),
+            first,
+        }));
+        places
+    }
+
+    /// The values here; elsewhere they are undefined.
+    fn only(&self, values: &[i8]) -> Vec<i8> {
+        let pairs = values.iter().zip(&self.is_here);
+        pairs.map(|(value, is_here)| if *is_here { *value } else { Variable::UNDEFINED }).collect()
+    }
+}
+
 /// What tells each value of the variables of `text`, whose character at `first` is the first row.
 ///
 /// # Errors
 /// Rows and text do not fit.
 pub fn tell(active: &Active, text: &AnnotatedText, first: usize) -> Result<Vec<Told>, ProbeError> {
-    let rows = first..first + active.features.len();
+    let count = active.features.len();
     let few = |variable: &&Variable| variable.values.len() <= MOST_VALUES;
+    let places = Place::all_of(text, first, count);
     let mut all = vec![];
     for variable in text.hidden.iter().filter(few) {
         let control = text.control_of(variable);
-        let values = variable.at.get(rows.clone()).unwrap_or_default();
-        let by_chance = control.at.get(rows.clone()).unwrap_or_default();
-        let features = probed(&active.features, values, 2)?;
-        let units =
-            if active.units.is_empty() { vec![] } else { probed(&active.units, values, 1)? };
-        let control_features = probed(&active.features, by_chance, 2)?;
-        let control_units = match active.units.is_empty() {
-            true => vec![],
-            false => probed(&active.units, by_chance, 1)?,
+        let of_rows = |variable: &Variable| {
+            variable.at.get(first..first + count).unwrap_or_default().to_vec()
         };
-        for found in &features {
-            let unit = detection(&units, found.value, 0);
-            all.push(Told {
-                variable: variable.name.clone(),
-                value: variable.values.get(found.value as usize).cloned().unwrap_or_default(),
-                rows: [found.rows, found.positives],
-                always: found.f1_of_always,
-                feature: found.best.first().cloned(),
-                pair: found.best.get(1).cloned(),
-                control: [
-                    detection(&control_features, found.value, 0),
-                    detection(&control_features, found.value, 1),
-                    detection(&control_units, found.value, 0),
-                ]
-                .map(|detection| detection.map(|it| it.f1)),
-                table: unit
-                    .as_ref()
-                    .filter(|_| found.value == 1)
-                    .and_then(|unit| table(active, unit, text, variable, first)),
-                unit,
-            });
+        let (values, by_chance) = (of_rows(variable), of_rows(&control));
+        for place in &places {
+            let (values, by_chance) = (place.only(&values), place.only(&by_chance));
+            let known = values.iter().filter(|value| **value >= 0).count();
+            if place.name == ANYWHERE || known >= LEAST_ROWS {
+                all.extend(tell_at(active, text, variable, place, [values, by_chance])?);
+            }
         }
     }
     Ok(all)
+}
+
+/// What tells each of the `values` of a variable at a place, and those of its control.
+fn tell_at(
+    active: &Active,
+    text: &AnnotatedText,
+    variable: &Variable,
+    place: &Place,
+    [values, by_chance]: [Vec<i8>; 2],
+) -> Result<Vec<Told>, ProbeError> {
+    let features = probed(&active.features, &values, 2)?;
+    let control_features = probed(&active.features, &by_chance, 2)?;
+    let (mut units, mut control_units) = (vec![], vec![]);
+    if !active.units.is_empty() {
+        units = probed(&active.units, &values, 1)?;
+        control_units = probed(&active.units, &by_chance, 1)?;
+    }
+    let told = |found: &ValueProbe| {
+        let unit = detection(&units, found.value, 0);
+        let control = [
+            detection(&control_features, found.value, 0),
+            detection(&control_features, found.value, 1),
+            detection(&control_units, found.value, 0),
+        ];
+        Told {
+            variable: variable.name.clone(),
+            value: variable.values.get(found.value as usize).cloned().unwrap_or_default(),
+            place: place.name.clone(),
+            rows: [found.rows, found.positives],
+            always: found.f1_of_always,
+            feature: found.best.first().cloned(),
+            pair: found.best.get(1).cloned(),
+            control: control.map(|detection| detection.map(|it| it.f1)),
+            table: unit
+                .as_ref()
+                .filter(|_| found.value == 1)
+                .and_then(|unit| table(active, unit, text, variable, (place.first, &values))),
+            unit,
+        }
+    };
+    Ok(features.iter().map(told).collect())
 }
 
 fn detection(probes: &[ValueProbe], value: i8, size: usize) -> Option<Detection> {
@@ -152,13 +224,13 @@ fn part(rows: &SparseRows, range: std::ops::Range<usize>) -> SparseRows {
     some
 }
 
-/// What a unit does by what `variable` is computed from, where the variable is defined.
+/// What a unit does by what `variable` is computed from, on the rows whose `outcome` is defined.
 fn table(
     active: &Active,
     unit: &Detection,
     text: &AnnotatedText,
     variable: &Variable,
-    first: usize,
+    (first, outcome): (usize, &[i8]),
 ) -> Option<TruthTable> {
     let (_, inputs) = TABLES.iter().find(|(name, _)| *name == variable.name)?;
     let column = unit.parts.first()?.column as usize;
@@ -167,7 +239,6 @@ fn table(
         (0..count).map(|row| active.units.value(row, column).unwrap_or(0.0)).collect();
     let defined = |name: &str| -> Option<Vec<i8>> {
         let values = text.variable(name)?.at.get(first..first + count)?;
-        let outcome = &variable.at[first..first + count];
         let pairs = values.iter().zip(outcome);
         Some(pairs.map(|(value, outcome)| if *outcome < 0 { -1 } else { *value }).collect())
     };
@@ -236,6 +307,32 @@ mod tests {
         let cells = &carry.table.as_ref().unwrap().cells;
         let rates: Vec<f64> = cells.iter().map(|cell| cell.rate.unwrap()).collect();
         assert_eq!(rates, [0.0, 0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_unit_that_speaks_at_one_kind_of_position_is_found_there() {
+        let mut text = text();
+        let repeat = |at: &Vec<i8>| at.iter().copied().cycle().take(ROWS * 10).collect();
+        text.hidden.iter_mut().for_each(|variable| variable.at = repeat(&variable.at));
+        text.text = "x".repeat(ROWS * 10);
+        let position = (0..ROWS * 10).map(|row| i8::from(row % 3 == 0)).collect();
+        let values = vec!["elsewhere".to_string(), "equals".to_string()];
+        text.hidden.push(Variable { name: POSITION.into(), values, at: position });
+        let (mut features, mut units) = (SparseRows::default(), SparseRows::default());
+        for row in 0..ROWS * 10 {
+            features.push([(0, 1.0)].into_iter());
+            let speaks = row % 3 == 0 && text.hidden[2].at[row] == 1;
+            units.push(speaks.then_some((7, 2.0)).into_iter());
+        }
+
+        let all = tell(&Active { features, units }, &text, 0).unwrap();
+
+        let carries = all.iter().filter(|told| told.variable == "carry" && told.value == "yes");
+        let f1 = |told: &Told| (told.place.clone(), told.unit.as_ref().map_or(0.0, |unit| unit.f1));
+        let told: Vec<(String, f64)> = carries.map(f1).collect();
+        assert_eq!(told.len(), 3);
+        assert!(told[0].0 == ANYWHERE && told[0].1 < 0.6, "{told:?}");
+        assert!(told[2] == ("equals".to_string(), 1.0), "{told:?}");
     }
 
     #[test]

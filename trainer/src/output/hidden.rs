@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use shared::plot::{Axis, Chart, Mark, Scale, Series};
 
-use crate::analysis::hidden::Told;
+use crate::analysis::hidden::{ANYWHERE, Told};
 use crate::analysis::probing::Detection;
 use crate::analysis::truth_table::TruthTable;
 use crate::results::Results;
@@ -14,12 +14,25 @@ pub fn tables(results: &Results) -> Vec<(String, String)> {
     let mut files = vec![];
     for (name, hidden) in models(results) {
         files.push((format!("hidden/{name}.csv"), csv(hidden)));
-        for told in hidden.iter().filter(|told| told.table.is_some()) {
+        for told in with_tables(hidden) {
             let variable = told.variable.replace(' ', "_");
             files.push((format!("hidden/{name}_truth_{variable}.csv"), truth(told)));
         }
     }
     files
+}
+
+/// For each variable that has a truth table, the place where a unit tells it best.
+fn with_tables(hidden: &[Told]) -> Vec<&Told> {
+    let mut best: Vec<&Told> = vec![];
+    for told in hidden.iter().filter(|told| told.table.is_some()) {
+        match best.iter_mut().find(|one| one.variable == told.variable) {
+            None => best.push(told),
+            Some(one) if told.unit_edge() > one.unit_edge() => *one = told,
+            Some(_) => {}
+        }
+    }
+    best
 }
 
 /// The models that were asked about hidden variables, by name.
@@ -32,7 +45,8 @@ fn models(results: &Results) -> impl Iterator<Item = (&str, &[Told])> {
 /// The truth tables as pictures: what the unit that tells a variable best does for each combination of
 /// what the variable is computed from.
 pub fn charts(results: &Results) -> Vec<(String, Chart)> {
-    let all = models(results).flat_map(|(name, told)| told.iter().map(move |told| (name, told)));
+    let all = models(results)
+        .flat_map(|(name, hidden)| with_tables(hidden).into_iter().map(move |told| (name, told)));
     let chart = |(model, told): (&str, &Told)| {
         let name = format!("{model}_truth_{}", told.variable.replace(' ', "_"));
         Some((name, truth_chart(model, told, told.table.as_ref()?, told.unit.as_ref()?)))
@@ -46,7 +60,10 @@ fn truth_chart(model: &str, told: &Told, table: &TruthTable, unit: &Detection) -
     let column = unit.parts.first().map_or(0, |part| part.column);
     let rates = table.cells.iter().map(|cell| cell.rate.unwrap_or(f64::NAN));
     Chart {
-        title: format!("Does unit {column} of {model} compute {}?", told.variable),
+        title: format!(
+            "Does unit {column} of {model} compute {}? Place: {}",
+            told.variable, told.place
+        ),
         subtitle: Some(format!(
             "F1 {:.2}; the best feature {}, two features {}, always yes {:.2}; whiskers: 95 % (Wilson)",
             unit.f1,
@@ -97,16 +114,18 @@ pub fn notes(results: &Results) -> Option<String> {
         let _ = write!(
             text,
             "\n\nWhat of {} tells hidden variables: F1 on rows that it was not chosen on (in brackets on \
-             a control variable).\n{:<20} {:<8} {:>7} {:>16} {:>16} {:>16}",
-            name, "variable", "value", "always", "unit", "feature", "two features"
+             a control variable), anywhere and where it is told best.\n{:<20} {:<6} {:<16} {:>7} {:>15} \
+             {:>15} {:>15}",
+            name, "variable", "value", "place", "always", "unit", "feature", "two features"
         );
-        for told in hidden {
+        for told in anywhere_and_best(hidden) {
             let [feature, pair, unit] = told.control;
             let _ = write!(
                 text,
-                "\n{:<20} {:<8} {:>7.3} {:>16} {:>16} {:>16}",
+                "\n{:<20} {:<6} {:<16} {:>7.3} {:>15} {:>15} {:>15}",
                 told.variable,
                 told.value,
+                told.place,
                 told.always,
                 beside_control(&told.unit, unit),
                 beside_control(&told.feature, feature),
@@ -117,21 +136,33 @@ pub fn notes(results: &Results) -> Option<String> {
     Some(text)
 }
 
+/// Of each value of a variable what tells it anywhere, and the place where it is told best.
+fn anywhere_and_best(hidden: &[Told]) -> Vec<&Told> {
+    let of_value = |told: &Told| (told.variable.clone(), told.value.clone());
+    let anywhere = hidden.iter().filter(|told| told.place == ANYWHERE);
+    let both = anywhere.flat_map(|all| {
+        let places =
+            hidden.iter().filter(|it| it.place != ANYWHERE && of_value(it) == of_value(all));
+        [Some(all), places.max_by(|one, other| one.edge().total_cmp(&other.edge()))]
+    });
+    both.flatten().collect()
+}
+
 fn beside_control(found: &Option<Detection>, control: Option<f64>) -> String {
     let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
     format!("{} ({})", number(found.as_ref().map(|found| found.f1)), number(control))
 }
 
 fn csv(all: &[Told]) -> String {
-    let mut text = "variable,value,rows,positives,f1_always".to_string();
+    let mut text = "variable,value,place,rows,positives,f1_always".to_string();
     for kind in ["unit", "feature", "two_features"] {
         let _ = write!(text, ",{kind},{kind}_f1,{kind}_precision,{kind}_recall,{kind}_control_f1");
     }
     text.push('\n');
     for told in all {
         let [rows, positives] = told.rows;
-        let _ =
-            write!(text, "{},{},{rows},{positives},{:.5}", told.variable, told.value, told.always);
+        let _ = write!(text, "{},{},", told.variable, told.value);
+        let _ = write!(text, "{},{rows},{positives},{:.5}", quoted(&told.place), told.always);
         let [feature, pair, unit] = told.control;
         for (found, control) in [(&told.unit, unit), (&told.feature, feature), (&told.pair, pair)] {
             let control = control.map_or(String::new(), |f1| format!("{f1:.5}"));
@@ -155,9 +186,15 @@ fn csv(all: &[Told]) -> String {
     text
 }
 
+/// A field that may hold a comma.
+fn quoted(field: &str) -> String {
+    if field.contains(',') { format!("\"{field}\"") } else { field.into() }
+}
+
 fn truth(told: &Told) -> String {
     let Some(table) = &told.table else { return String::new() };
-    let mut text = format!("{},rows,fires,low,high,mean_strength\n", table.variables.join(","));
+    let mut text =
+        format!("place,{},rows,fires,low,high,mean_strength\n", table.variables.join(","));
     for cell in &table.cells {
         let values: Vec<&str> =
             cell.values.iter().map(|value| if *value { "yes" } else { "no" }).collect();
@@ -166,7 +203,8 @@ fn truth(told: &Told) -> String {
         let [low, high] = cell.interval;
         let (rate, strength) = (number(cell.rate), number(cell.mean_strength));
         let rows = cell.rows;
-        let _ = writeln!(text, "{},{rows},{rate},{low:.5},{high:.5},{strength}", values.join(","));
+        let _ = write!(text, "{},{},", quoted(&told.place), values.join(","));
+        let _ = writeln!(text, "{rows},{rate},{low:.5},{high:.5},{strength}");
     }
     text
 }
@@ -203,6 +241,7 @@ mod tests {
         Told {
             variable: "carry".into(),
             value: "yes".into(),
+            place: "right, digit 2".into(),
             rows: [30, 10],
             always: 0.5,
             unit: Some(unit),
@@ -217,17 +256,17 @@ mod tests {
     fn tables_leave_empty_what_is_not_known() {
         assert_eq!(
             csv(&[told()]),
-            "variable,value,rows,positives,f1_always,\
+            "variable,value,place,rows,positives,f1_always,\
              unit,unit_f1,unit_precision,unit_recall,unit_control_f1,\
              feature,feature_f1,feature_precision,feature_recall,feature_control_f1,\
              two_features,two_features_f1,two_features_precision,two_features_recall,\
              two_features_control_f1\n\
-             carry,yes,30,10,0.50000,7,0.66667,1.00000,0.50000,0.12500,,,,,,,,,,\n"
+             carry,yes,\"right, digit 2\",30,10,0.50000,7,0.66667,1.00000,0.50000,0.12500,,,,,,,,,,\n"
         );
         let lines: Vec<String> = truth(&told()).lines().map(String::from).collect();
-        assert_eq!(lines[0], "left,right,rows,fires,low,high,mean_strength");
-        assert_eq!(lines[2], "no,yes,0,,0.25000,0.75000,");
-        assert_eq!(lines[4], "yes,yes,10,0.90000,0.25000,0.75000,0.50000");
+        assert_eq!(lines[0], "place,left,right,rows,fires,low,high,mean_strength");
+        assert_eq!(lines[2], "\"right, digit 2\",no,yes,0,,0.25000,0.75000,");
+        assert_eq!(lines[4], "\"right, digit 2\",yes,yes,10,0.90000,0.25000,0.75000,0.50000");
     }
 
     #[test]
@@ -237,7 +276,7 @@ mod tests {
         let chart =
             truth_chart("units", &told, told.table.as_ref().unwrap(), told.unit.as_ref().unwrap());
 
-        assert_eq!(chart.title, "Does unit 7 of units compute carry?");
+        assert_eq!(chart.title, "Does unit 7 of units compute carry? Place: right, digit 2");
         assert!(chart.subtitle.unwrap().starts_with("F1 0.67; the best feature -"));
         assert!(matches!(chart.x.scale, Scale::Categories(names) if names[3] == "yes, yes"));
         assert_eq!(chart.series[0].points[3], (3.0, 0.9));
