@@ -320,9 +320,9 @@ mod tests {
         text.hidden.push(Variable { name: POSITION.into(), values, at: position });
         let (mut features, mut units) = (SparseRows::default(), SparseRows::default());
         for row in 0..ROWS * 10 {
-            features.push([(0, 1.0)].into_iter());
+            features.push([(0, 1.0)]);
             let speaks = row % 3 == 0 && text.hidden[2].at[row] == 1;
-            units.push(speaks.then_some((7, 2.0)).into_iter());
+            units.push(speaks.then_some((7, 2.0)));
         }
 
         let all = tell(&Active { features, units }, &text, 0).unwrap();
