@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::lanes::Lanes;
 
 /// How many columns lie side by side in a [`Packed`] matrix.
-const COLUMNS: usize = 16;
+const COLUMNS: usize = 32;
 /// How many rows are multiplied at once.
 const ROWS: usize = 6;
 
@@ -139,10 +139,9 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // `COLUMNS` as a number of registers.
+        // As many registers side by side as leave room for six rows of them.
         match S::F32_LANES {
-            16 => self.compute::<S, 1>(simd),
-            8 => self.compute::<S, 2>(simd),
+            16 | 8 => self.compute::<S, 2>(simd),
             4 => self.compute::<S, 4>(simd),
             _ => self.compute::<S, COLUMNS>(simd),
         }
@@ -154,27 +153,33 @@ impl Product<'_> {
     fn compute<S: Simd, const N: usize>(self, simd: S) {
         let Self { out, groups, packed, start, width } = self;
         let depth = packed.depth;
+        let side = N * S::F32_LANES;
         for (number, panel) in packed.panels.chunks_exact(depth * COLUMNS).enumerate() {
-            let first = number * COLUMNS;
-            let columns = COLUMNS.min(width - first);
-            let mut begin = [0.0; COLUMNS];
-            if let Some(start) = start.get(first..first + columns) {
-                begin[..columns].copy_from_slice(start);
-            }
             let (panel, _) = S::as_simd_f32s(panel);
-            let groups = groups.chunks_exact(ROWS * depth);
-            for (out, group) in out.chunks_mut(ROWS * width).zip(groups) {
-                let sums = cell::<S, N>(simd, panel, group, &begin);
-                for (out, sums) in out.chunks_exact_mut(width).zip(&sums) {
-                    let sums: &[f32] = pulp::bytemuck::cast_slice(sums);
-                    out[first..first + columns].copy_from_slice(&sums[..columns]);
+            for stripe in 0..COLUMNS / side {
+                let first = number * COLUMNS + stripe * side;
+                let columns = side.min(width.saturating_sub(first));
+                if columns == 0 {
+                    break;
+                }
+                let mut begin = [0.0; COLUMNS];
+                if let Some(start) = start.get(first..first + columns) {
+                    begin[..columns].copy_from_slice(start);
+                }
+                let groups = groups.chunks_exact(ROWS * depth);
+                for (out, group) in out.chunks_mut(ROWS * width).zip(groups) {
+                    let sums = cell::<S, N>(simd, &panel[stripe * N..], group, &begin);
+                    for (out, sums) in out.chunks_exact_mut(width).zip(&sums) {
+                        let sums: &[f32] = pulp::bytemuck::cast_slice(sums);
+                        out[first..first + columns].copy_from_slice(&sums[..columns]);
+                    }
                 }
             }
         }
     }
 }
 
-/// `ROWS` by `COLUMNS` numbers of the product, in registers.
+/// `ROWS` by `N` registers of the product; `panel` begins with the first row of its stripe.
 #[inline(always)]
 fn cell<S: Simd, const N: usize>(
     simd: S,
@@ -183,11 +188,11 @@ fn cell<S: Simd, const N: usize>(
     begin: &[f32; COLUMNS],
 ) -> [[S::f32s; N]; ROWS] {
     let mut row = [simd.splat_f32s(0.0); N];
-    row.copy_from_slice(S::as_simd_f32s(begin).0);
+    row.copy_from_slice(&S::as_simd_f32s(begin).0[..N]);
     let mut sums = [row; ROWS];
-    let (panel, _) = panel.as_chunks::<N>();
     let (group, _) = group.as_chunks::<ROWS>();
-    for (panel, group) in panel.iter().zip(group) {
+    for (panel, group) in panel.chunks(COLUMNS / S::F32_LANES).zip(group) {
+        let Some(panel) = panel.first_chunk::<N>() else { break };
         for (sums, times) in sums.iter_mut().zip(group) {
             let times = simd.splat_f32s(*times);
             for (sum, column) in sums.iter_mut().zip(panel) {

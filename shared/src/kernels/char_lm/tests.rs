@@ -2,6 +2,7 @@ use burn::prelude::*;
 use burn::tensor::activation::log_softmax;
 
 use super::{Layout, Step, Writer};
+use crate::kernels::adam::{AdamRates, adam};
 use crate::weights::{self, Weight, Weights, to_vec};
 use crate::{CharLm, CharLmConfig, random};
 
@@ -175,11 +176,23 @@ fn how_long_a_step_takes() {
         times.sort();
         [times[6], times[30]]
     };
+    let (decay, shorten) = (0.1, 0.5);
+    let rates =
+        AdamRates { rate: 1e-3, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, time: 1, decay, shorten };
+    let moved =
+        std::cell::RefCell::new([parameters.clone(), parameters.clone(), parameters.clone()]);
+    let learn = |step: &mut Step| {
+        let [parameters, first, second] = &mut *moved.borrow_mut();
+        let loss = step.run(&layout, parameters, text, 64);
+        adam(&rates, parameters, &step.gradient, first, second);
+        loss
+    };
     for round in 0..3 {
         println!(
-            "round {round}, tenth and median: loss {:?}, with gradient {:?}",
+            "round {round}, tenth and median: loss {:?}, with gradient {:?}, and AdamW {:?}",
             time(&|step| step.loss(&layout, &parameters, text, 64)),
             time(&|step| step.run(&layout, &parameters, text, 64)),
+            time(&learn),
         );
     }
     let mut writer = Writer::new(&layout, &parameters);
