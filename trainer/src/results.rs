@@ -1,5 +1,8 @@
 //! What a run measured, all of it on held-out text.
 
+mod nmf;
+pub mod sample;
+
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -24,6 +27,7 @@ use crate::data::languages::TaskAccuracy;
 use crate::experiment::transcoder::Transcoded;
 use crate::experiment::{Experiment, ReadyRows, SEED, TrialResult};
 use crate::train::lm::TrainedLm;
+use sample::Sample;
 
 /// How many characters the language model writes to show its speed.
 const SAMPLE: usize = 1_000;
@@ -57,6 +61,8 @@ pub struct Results {
     pub task: Option<TaskAccuracy>,
     /// What a transcoder of the perceptron tells.
     pub transcoder: Option<Transcoded>,
+    /// A few held-out rows for other programs.
+    pub sample: Sample,
 }
 
 /// The language model and how it did.
@@ -157,8 +163,10 @@ impl Results {
         )?;
         stage.progress(1, &|| "held-out text read".into());
         let first = trials.first().map(|trial| profile.autoencoder(&trial.trial));
-        let sparsity_k = first.map_or(1, |config| config.sparsity_k);
+        let sparsity_k = first.as_ref().map_or(1, |config| config.sparsity_k);
         let mut methods = pca_methods(&held_out, rows, sparsity_k)?;
+        let n_features = first.map_or(1, |config| config.n_features);
+        methods.extend(nmf::methods(&held_out, rows, sparsity_k, n_features)?);
         let (mut trainings, mut exports) = (vec![], vec![]);
         for trial in &trials {
             let measured = MeasuredTrial::of(experiment, &lm.model, &held_out, trial)?;
@@ -168,6 +176,7 @@ impl Results {
             exports.extend(measured.export);
             stage.progress(1 + trainings.len() as u64, &|| trial.trial.name.into());
         }
+        let sample = Sample::of(&held_out, rows, sparsity_k, &exports)?;
         let lm = LmResult::of(lm, experiment)?;
         stage.finish(&format!("{} methods on {} held-out rows", methods.len(), held_out.count()));
         Ok(Self {
@@ -182,6 +191,7 @@ impl Results {
             normalization: rows.normalization.clone(),
             task: task(experiment, &held_out),
             transcoder,
+            sample,
         })
     }
 }
