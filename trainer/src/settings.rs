@@ -30,6 +30,8 @@ pub enum DeviceChoice {
 pub struct Settings {
     /// `CSAE_DATA`: the folder with one folder for each data set.
     pub data: Option<PathBuf>,
+    /// `CSAE_TEXT`: the name of the text to explain, `shakespeare_char` if not given.
+    pub text: Option<String>,
     /// `CSAE_LANGUAGE`: a generated language to explain in place of a text.
     pub language: Option<Language>,
     /// `CSAE_DEVICE`.
@@ -52,6 +54,7 @@ impl Settings {
         let value = |name: &str| given(name).map(|value| value.to_string_lossy().into_owned());
         Ok(Self {
             data: given("CSAE_DATA").map(PathBuf::from),
+            text: value("CSAE_TEXT"),
             language: one_of(
                 "CSAE_LANGUAGE",
                 value("CSAE_LANGUAGE"),
