@@ -15,6 +15,7 @@ pub mod interrupt;
 pub mod output;
 pub mod plan;
 pub mod ratings;
+pub mod report;
 pub mod results;
 pub mod run_folder;
 pub mod settings;
@@ -161,6 +162,7 @@ pub fn after_help() -> String {
         "Plans:\n{}\n\n\
          Environment:\n  \
          CSAE_DATA     folder with shakespeare_char/input.txt; else ./data, else a download\n  \
+         CSAE_TEXT     which of its texts: shakespeare_char, enwik8, text8, or any folder's name\n  \
          CSAE_LANGUAGE arithmetic, boolean, grammar: a generated language in place of the text\n  \
          CSAE_DEVICE   auto, cpu, wgpu, cuda, software\n  \
          CSAE_PROFILE  smoke, cpu, full; by the device if not set\n  \

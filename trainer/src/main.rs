@@ -11,6 +11,7 @@ use trainer::benchmark::command;
 use trainer::complaint::{Complaint, exit_code};
 use trainer::console::{self, Console};
 use trainer::ratings::{self, RatingsArgs};
+use trainer::report::{self, ReportArgs};
 use trainer::settings::Settings;
 use trainer::site::{self, SiteArgs};
 use trainer::study::{self, StudyArgs};
@@ -36,6 +37,7 @@ enum Command {
     Site(SiteArgs),
     Study(StudyArgs),
     Ratings(RatingsArgs),
+    Report(ReportArgs),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +68,7 @@ fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
         (Some(Command::Site(arguments)), _) => site::run(arguments, console),
         (Some(Command::Study(arguments)), _) => study::run(arguments, &settings, console),
         (Some(Command::Ratings(arguments)), _) => ratings::run(arguments, console),
+        (Some(Command::Report(arguments)), _) => report::run(arguments, console),
         (None, Some(out_dir)) => trainer::run(out_dir, &settings, console),
         (None, None) => Err(Complaint::usage("no --out_dir was given")
             .fix("trainer --out_dir=run_1, or trainer --help")
