@@ -10,6 +10,7 @@ use super::own_text::{self, OwnText};
 use super::{Corpus, DataError, DataSettings, PublishedText, downloader, find};
 use crate::complaint::Complaint;
 use crate::console::Console;
+use crate::interrupt;
 use crate::plan::{Profile, ProfileName};
 use crate::settings::Settings;
 
@@ -89,7 +90,10 @@ fn chosen(
     places: &DataSettings,
     console: &Console,
 ) -> Result<ChosenText> {
-    let refused = |error: DataError| Complaint::usage(error.to_string());
+    let refused = |error: DataError| match interrupt::requested() {
+        true => interrupt::stopped(),
+        false => Complaint::usage(error.to_string()),
+    };
     let minimum = profile.lm.block_size + 1;
     if let Some(text) = LargeText::named(name) {
         let parts = text

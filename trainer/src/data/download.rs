@@ -1,6 +1,6 @@
 //! Large files from the web: said before, resumed where they broke off, whole and checked or not there.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -80,7 +80,8 @@ impl Download {
     /// Asks for what follows after `before` bytes, and for all of it if the server gives only that.
     fn go_on(&self, agent: &Agent, part: &Path, before: u64) -> Result<()> {
         let url = &self.url;
-        let mut request = agent.get(url);
+        // As it is: a part of what was packed on the way could not be gone on with.
+        let mut request = agent.get(url).header("Accept-Encoding", "identity");
         if before > 0 {
             request = request.header("Range", format!("bytes={before}-"));
         }
@@ -89,13 +90,10 @@ impl Download {
         let range = range.and_then(|range| range.to_str().ok()).unwrap_or_default();
         let goes_on = range.starts_with(&format!("bytes {before}-"));
         ensure!(goes_on || response.status() != 206, "{url} sends another part than asked for");
-        let mut file = File::options()
-            .create(true)
-            .write(true)
-            .append(goes_on)
-            .truncate(!goes_on)
-            .open(part)
-            .with_context(|| format!("cannot write {}", part.display()))?;
+        let mut file = own(part)?;
+        if !goes_on {
+            file.set_len(0).with_context(|| format!("cannot write {}", part.display()))?;
+        }
         let most = self.bytes + 1 - if goes_on { before } else { 0 };
         let mut body = response.into_body().into_reader().take(most);
         let mut some = vec![0; AT_ONCE];
@@ -111,6 +109,16 @@ impl Download {
                 .with_context(|| format!("cannot write {}", part.display()))?;
         }
     }
+}
+
+/// The file to write on at its end, for one trainer at a time.
+fn own(part: &Path) -> Result<File> {
+    let file = File::options().create(true).append(true).open(part);
+    let file = file.with_context(|| format!("cannot write {}", part.display()))?;
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        bail!("another trainer is downloading to {}: wait for it", part.display());
+    }
+    Ok(file)
 }
 
 /// Where what has been received stands until it is whole.
@@ -257,6 +265,19 @@ pub(super) mod tests {
         assert_eq!(asked, ["range: bytes=10-"]);
         result.unwrap();
         assert_eq!(fs::read(scene.path()).unwrap(), FILE);
+    }
+
+    #[test]
+    fn two_trainers_do_not_write_one_file() {
+        let mut scene = Scene::new();
+        fs::create_dir_all(scene.path().parent().unwrap()).unwrap();
+        let other = own(&beside(&scene.path())).unwrap();
+
+        let (result, _) = scene.fetch(vec![whole(FILE, 26)]);
+
+        assert!(result.unwrap_err().to_string().contains("another trainer"));
+        drop(other);
+        scene.fetch(vec![whole(FILE, 26)]).0.unwrap();
     }
 
     #[test]

@@ -133,8 +133,9 @@ pub(super) fn not_in_given(name: &str, folder: &Path, path: &Path) -> DataError 
         Ok(metadata) if metadata.is_file() => "not found: CSAE_DATA is a file, not a folder",
         Ok(_) => "not found in the folder that CSAE_DATA says",
     };
+    let file = path.file_name().unwrap_or_default().display();
     let mut fix = format!(
-        "set CSAE_DATA to the folder that holds {name}/input.txt, or unset it to have the text looked \
+        "set CSAE_DATA to the folder that holds {name}/{file}, or unset it to have the text looked \
          for in ./data and downloaded"
     );
     let others = names_in(folder);

@@ -35,6 +35,7 @@ pub fn of(runs: &[Recorded]) -> Vec<Claim> {
     }
     claims.extend(results().filter_map(best_autoencoder));
     claims.extend(results().filter_map(best_baseline));
+    claims.extend(best_of_all(&results().collect::<Vec<_>>()));
     claims.extend(runs.iter().flat_map(combinations));
     claims
 }
@@ -137,6 +138,33 @@ fn best_baseline(of: Of) -> Option<Claim> {
     Some(Claim { text, table: "methods" })
 }
 
+/// Where several runs were made under the same conditions, the autoencoder that leaves least in all.
+fn best_of_all(results: &[Of]) -> Vec<Claim> {
+    let mut conditions: Vec<[&str; 4]> = results.iter().map(Of::conditions).collect();
+    conditions.sort();
+    conditions.dedup();
+    let claim = |condition: &[&str; 4]| {
+        let alike = results.iter().filter(|of| of.conditions() == *condition);
+        let of_each = alike.filter_map(|of| {
+            let best = *of.methods().iter().rfind(|method| !is_baseline(method))?;
+            Some((of.mean(&format!("{best}_fvu"))?, best, of.run))
+        });
+        let mut bests: Vec<(f64, &str, &str)> = of_each.collect();
+        bests.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let ((left, method, run), others) = bests.split_first()?;
+        let others: Vec<&str> = others.iter().map(|(_, _, run)| *run).collect();
+        let [dataset, _, profile, device] = condition;
+        let text = format!(
+            "Of the runs on {dataset} with profile {profile} on {device}, {run} has the autoencoder that \
+             leaves least, {method} with {}; the others are {}.",
+            digits(*left),
+            others.join(", ")
+        );
+        (!others.is_empty()).then_some(Claim { text, table: "methods" })
+    };
+    conditions.iter().filter_map(claim).collect()
+}
+
 fn combinations(run: &Recorded) -> Vec<Claim> {
     let claim = |counted: &super::recorded::Counted| {
         let [pairs, triples, quadruples] = counted.sizes;
@@ -201,6 +229,20 @@ mod tests {
         let single: [(&str, &[f64]); 2] = [("topk", &[0.1]), ("units", &[0.2])];
         let text = &texts(&[run("r", "cpu", &single)])[1];
         assert!(text.contains("no autoencoder leaves less"), "{text}");
+    }
+
+    #[test]
+    fn runs_are_put_in_order_under_the_same_conditions_only() {
+        let one = run("one", "cpu", &[("topk", &[0.2])]);
+        let other = run("other", "cpu", &[("units", &[0.1]), ("pca", &[0.01])]);
+        let unlike = run("unlike", "full", &[("units", &[0.05])]);
+
+        let texts = texts(&[one, other, unlike]);
+
+        let of_all: Vec<&String> = texts.iter().filter(|text| text.starts_with("Of the")).collect();
+        assert_eq!(of_all.len(), 1, "{texts:?}");
+        assert!(of_all[0].contains("other has the autoencoder"), "{of_all:?}");
+        assert!(of_all[0].contains("units with 0.10000; the others are one."), "{of_all:?}");
     }
 
     #[test]

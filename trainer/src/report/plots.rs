@@ -7,6 +7,8 @@ use super::recorded::{Of, Recorded};
 
 /// How many series a picture has at most.
 const MOST_SERIES: usize = 6;
+/// A method that leaves less has as many numbers as dimensions, and no place among the others.
+const EXACT: f64 = 1e-9;
 
 /// All pictures by name.
 pub fn all(runs: &[Recorded]) -> Vec<(String, Chart)> {
@@ -33,15 +35,19 @@ pub fn all(runs: &[Recorded]) -> Vec<(String, Chart)> {
 
 /// A point for each method of each run, with its lowest and highest seed.
 fn compared(alike: &[Of], title: &str, (label, scale): (&str, Scale), measure: &str) -> Chart {
-    let mut methods: Vec<&str> = vec![];
-    for method in alike.iter().flat_map(|of| of.methods()) {
-        if !methods.contains(&method) {
-            methods.push(method);
+    let mut methods: Vec<(&str, f64)> = vec![];
+    for of in alike {
+        for method in of.methods() {
+            let mean = of.mean(&format!("{method}_fvu")).unwrap_or(0.0);
+            if mean > EXACT && methods.iter().all(|(other, _)| *other != method) {
+                methods.push((method, mean));
+            }
         }
     }
+    methods.sort_by(|one, other| other.1.total_cmp(&one.1));
     let series = alike.iter().take(MOST_SERIES).map(|of| {
         let (mut points, mut intervals) = (vec![], vec![]);
-        for (place, method) in methods.iter().enumerate() {
+        for (place, (method, _)) in methods.iter().enumerate() {
             let name = format!("{method}_{measure}");
             let Some(mean) = of.mean(&name) else { continue };
             let values = of.values(&name);
@@ -65,7 +71,7 @@ fn compared(alike: &[Of], title: &str, (label, scale): (&str, Scale), measure: &
         )),
         x: Axis {
             label: String::new(),
-            scale: Scale::Categories(methods.iter().map(|name| name.to_string()).collect()),
+            scale: Scale::Categories(methods.iter().map(|(name, _)| name.to_string()).collect()),
         },
         y: Axis { label: label.into(), scale },
         series: series.collect(),
@@ -75,17 +81,11 @@ fn compared(alike: &[Of], title: &str, (label, scale): (&str, Scale), measure: &
 /// How the validation loss of each language model fell; runs that share one have one line.
 fn lm_loss(runs: &[Recorded]) -> Option<Chart> {
     let mut series: Vec<Series> = vec![];
-    for run in runs {
-        let point = |metric: &Metric| Some((metric.step as f64, *metric.values.get("val")?));
-        let points: Vec<(f64, f64)> =
-            run.metrics.iter().filter(|metric| metric.stage == "lm").filter_map(point).collect();
-        if points.is_empty() {
-            continue;
-        }
+    for (label, points) in runs.iter().flat_map(lm_curves) {
         match series.iter_mut().find(|other| other.points == points) {
-            Some(other) => other.label += &format!(", {}", run.name),
+            Some(other) => other.label += &format!(", {label}"),
             None => {
-                let (label, mark) = (run.name.clone(), Mark::LinePoints);
+                let mark = Mark::LinePoints;
                 series.push(Series { label, mark, points, intervals: vec![] });
             }
         }
@@ -98,6 +98,29 @@ fn lm_loss(runs: &[Recorded]) -> Option<Chart> {
         y: Axis { label: "validation loss, nats per character".into(), scale: Scale::Linear },
         series,
     })
+}
+
+/// The validation losses of each language model of a run, with what to call it: by the run, and by what
+/// its stage says beyond `lm`.
+fn lm_curves(run: &Recorded) -> Vec<(String, Vec<(f64, f64)>)> {
+    let mut curves: Vec<(String, Vec<(f64, f64)>)> = vec![];
+    for Metric { stage, step, values } in &run.metrics {
+        let mut words = stage.splitn(2, ' ');
+        if words.next() != Some("lm") {
+            continue;
+        }
+        let Some(loss) = values.get("val") else { continue };
+        let label = match words.next() {
+            Some(which) => format!("{} {which}", run.name),
+            None => run.name.clone(),
+        };
+        let point = (*step as f64, *loss);
+        match curves.iter_mut().find(|(other, _)| *other == label) {
+            Some((_, points)) => points.push(point),
+            None => curves.push((label, vec![point])),
+        }
+    }
+    curves
 }
 
 #[cfg(test)]
