@@ -15,7 +15,7 @@ use shared::{TopK, random};
 use crate::data::Rows;
 use crate::interrupt;
 
-/// In place of a denominator that is 0.
+/// In place of a denominator that is 0, or nearly so.
 const EPSILON: f32 = f32::EPSILON;
 /// After how many rounds the error is looked at.
 const BETWEEN_ERRORS: usize = 10;
@@ -40,9 +40,9 @@ pub struct NmfConfig {
 }
 
 impl NmfConfig {
-    /// So many parts, with scikit-learn's tolerance and a third of its rounds.
+    /// So many parts, with scikit-learn's rounds and tolerance.
     pub fn new(rank: usize) -> Self {
-        Self { rank, rounds: 60, tolerance: 1e-4, seed: 0 }
+        Self { rank, rounds: 200, tolerance: 1e-4, seed: 0 }
     }
 }
 
@@ -103,8 +103,7 @@ fn split(rows: Tensor<2>) -> Tensor<2> {
 }
 
 fn ratio(numerator: Tensor<2>, denominator: Tensor<2>) -> Tensor<2> {
-    let zero = denominator.clone().equal_scalar(0.0);
-    numerator / denominator.mask_fill(zero, EPSILON)
+    numerator / denominator.clamp_min(EPSILON)
 }
 
 /// Both factors while they are learned.

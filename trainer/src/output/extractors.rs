@@ -25,7 +25,7 @@ pub fn files(experiment: &Experiment, results: &Results) -> Result<Files> {
     };
     let mut all = Files::new();
     for export in &results.exports {
-        of_export(export, results, &site, &mut all)?;
+        all.extend(of_export(export, results, &site)?);
     }
     let sample = &results.sample;
     let shape = [sample.rows.len(), sample.rows.width];
@@ -35,24 +35,33 @@ pub fn files(experiment: &Experiment, results: &Results) -> Result<Files> {
     Ok(all)
 }
 
-fn of_export(export: &Export, results: &Results, site: &Site, all: &mut Files) -> Result<()> {
-    let name = &export.name;
-    let folded = Folded::of_csae(&export.model, export.config.sparsity_k, &results.normalization);
-    let about = saelens::about(name, &export.config, &crate::version());
-    let mut put = |folder: String, files: Files| {
-        all.extend(
-            files.into_iter().map(|(file, bytes)| (format!("export/{folder}/{file}"), bytes)),
-        );
-    };
-    put(format!("saelens/{name}"), saelens::files(&folded, site, about)?);
+fn of_export(export: &Export, results: &Results, site: &Site) -> Result<Files> {
+    let (name, config) = (&export.name, &export.config);
+    let folded = Folded::of_csae(&export.model, config.sparsity_k, &results.normalization);
+    let about = saelens::about(name, config, &crate::version());
+    let mut files = of_extractor(name, &folded, site, about)?;
     if let Some(bytes) = saelens::composition(&export.model, &results.normalization)? {
-        let files = Files::from([(saelens::COMPOSITION.to_string(), bytes)]);
-        put(format!("saelens/{name}"), files);
+        files.insert(format!("export/saelens/{name}/{}", saelens::COMPOSITION), bytes);
     }
-    if let Some(files) = sparsify::files(&folded)? {
+    Ok(files)
+}
+
+/// The files of one extractor, of a csae or of a dictionary, for SAELens, and for sparsify where that
+/// has a form. `about` is kept in SAELens' metadata.
+///
+/// # Errors
+/// A shape does not fit its values, which cannot be.
+pub fn of_extractor(name: &str, folded: &Folded, site: &Site, about: Value) -> Result<Files> {
+    let mut all = Files::new();
+    let mut put = |folder: String, files: Files| {
+        let named = |(file, bytes)| (format!("export/{folder}/{file}"), bytes);
+        all.extend(files.into_iter().map(named));
+    };
+    put(format!("saelens/{name}"), saelens::files(folded, site, about)?);
+    if let Some(files) = sparsify::files(folded)? {
         put(format!("sparsify/{name}/{}", sparsify::hookpoint(site.layer)), files);
     }
-    Ok(())
+    Ok(all)
 }
 
 fn described(sample: &Sample) -> Result<Vec<u8>> {
