@@ -19,6 +19,7 @@ pub mod results;
 pub mod run_folder;
 pub mod settings;
 pub mod site;
+pub mod speed;
 pub mod study;
 pub mod train;
 

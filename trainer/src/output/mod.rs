@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod causal;
 pub mod combinations;
 pub mod final_info;
+pub mod folder;
 pub mod hidden;
 pub mod npy;
 pub mod plots;
