@@ -8,6 +8,8 @@ pub mod char_lm;
 #[cfg(all(feature = "flex", not(target_family = "wasm")))]
 pub mod csae;
 #[cfg(all(feature = "flex", not(target_family = "wasm")))]
+mod exp;
+#[cfg(all(feature = "flex", not(target_family = "wasm")))]
 mod lanes;
 pub mod partners;
 #[cfg(all(feature = "flex", not(target_family = "wasm")))]

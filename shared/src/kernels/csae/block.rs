@@ -1,8 +1,10 @@
 //! A block of rows: their codes, what these leave over, and how the loss changes with them.
 
+use super::attention::{self, Attended};
 use super::refit::Refit;
 use super::revive::Revival;
 use super::select::{keys, strongest};
+use super::sorted::Sorted;
 use super::units::Assembly;
 use super::{Model, Parameters};
 use crate::kernels::lanes::Lanes;
@@ -26,13 +28,8 @@ pub(super) struct Context<'a> {
     pub(super) lengths: &'a [f32],
     /// The units whose first part a feature is.
     pub(super) by_first_part: &'a Sorted,
-}
-
-/// Which entries belong to each number below some limit, in their order.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sorted {
-    starts: Vec<u32>,
-    entries: Vec<u32>,
+    /// What attention reads, if features attend to each other.
+    pub(super) attention: Option<&'a attention::Tables>,
 }
 
 /// The rows of a block, with room for `k` active features in each. Tables are laid out row by row.
@@ -77,6 +74,7 @@ pub(super) struct Block {
     space: Vec<f32>,
     groups: Vec<f32>,
     assembly: Assembly,
+    pub(super) attended: Attended,
 }
 
 impl Block {
@@ -144,6 +142,7 @@ impl Block {
         self.width = k.next_multiple_of(8).max(8);
         self.keys.resize(n_features, 0);
         self.assembly.resize(n_features);
+        self.attended.begin(rows, d_model);
         self.active.resize(rows * (self.width + 1), 0);
         self.counts.resize(rows, 0);
         self.values.resize(rows * (self.steps + 1) * self.width, 0.0);
@@ -194,6 +193,9 @@ impl Block {
         }
         let residual = &mut self.residual[row * self.d_model..][..self.d_model];
         leave_over(lanes, parameters, residual, centred, (last, &directions), spoken);
+        if let Some(tables) = context.attention {
+            self.attended.compose(lanes, tables, row, (active, last), residual);
+        }
         self.squares += lanes.square(residual);
         directions
     }
@@ -205,6 +207,10 @@ impl Block {
         let slopes = &mut self.slopes[row * width..][..count];
         lanes.dots(slopes, &self.residual[row * d_model..][..d_model], directions);
         slopes.iter_mut().for_each(|slope| *slope *= scale);
+        if let Some(tables) = context.attention {
+            let residual = &self.residual[row * d_model..][..d_model];
+            self.attended.descend(lanes, tables, row, (residual, scale), slopes);
+        }
         if steps == 0 {
             return;
         }
@@ -300,32 +306,6 @@ impl<'a> Firing<'a> {
         let rows = self.row * steps * d_model..(self.row + 1) * steps * d_model;
         let before = self.block.before[rows.clone()].chunks_exact(d_model);
         before.zip(self.block.echoes[rows].chunks_exact(d_model))
-    }
-}
-
-impl Sorted {
-    /// Sorts pairs of a number below `limit` and an entry by their number.
-    pub(super) fn sort(&mut self, limit: usize, pairs: impl Iterator<Item = (u32, usize)> + Clone) {
-        self.starts.clear();
-        self.starts.resize(limit + 2, 0);
-        let mut count = 0;
-        for (number, _) in pairs.clone() {
-            self.starts[number as usize + 2] += 1;
-            count += 1;
-        }
-        for place in 2..limit + 2 {
-            self.starts[place] += self.starts[place - 1];
-        }
-        self.entries.resize(count, 0);
-        for (number, entry) in pairs {
-            let next = &mut self.starts[number as usize + 1];
-            self.entries[*next as usize] = entry as u32;
-            *next += 1;
-        }
-    }
-
-    pub(super) fn of(&self, number: usize) -> &[u32] {
-        &self.entries[self.starts[number] as usize..self.starts[number + 1] as usize]
     }
 }
 

@@ -2,8 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::block::{Block, Context, ROWS, Sorted};
+use super::attention::{self, Attended, Gathering};
+use super::block::{Block, Context, ROWS};
 use super::gradients;
+use super::sorted::Sorted;
 use super::{Model, Parameters};
 use crate::kernels::lanes::Lanes;
 use crate::kernels::product::{Packed, product};
@@ -30,6 +32,7 @@ pub struct Step {
     pub fired: Vec<bool>,
     tables: Tables,
     blocks: Vec<Block>,
+    attention: Gathering,
 }
 
 /// What is computed once for all rows.
@@ -41,6 +44,7 @@ pub(super) struct Tables {
     gram: Vec<f32>,
     lengths: Vec<f32>,
     by_first_part: Sorted,
+    attention: attention::Tables,
 }
 
 impl Step {
@@ -64,7 +68,31 @@ impl Step {
             revived: share.map(|share| (-2.0 * share / count) as f32),
         };
         gradients::gather(&context, &self.blocks, scales, &mut self.gradients, &mut self.fired);
+        attend(&context, &self.blocks, scale, &mut self.attention, &mut self.gradients);
     }
+}
+
+/// Gathers the gradient of attention, 0 where no features attend to each other.
+fn attend(
+    context: &Context,
+    blocks: &[Block],
+    scale: f32,
+    attention: &mut Gathering,
+    gradients: &mut Parameters,
+) {
+    let Some(tables) = context.attention else {
+        let idle = gradients.named().filter(|(name, _)| name.starts_with("attention."));
+        return idle.for_each(|(_, values)| values.fill(0.0));
+    };
+    let attended: Vec<&Attended> = blocks.iter().map(|block| &block.attended).collect();
+    let residuals: Vec<&[f32]> = blocks.iter().map(|block| &block.residual[..]).collect();
+    attention.gather(
+        context.lanes,
+        tables,
+        (&attended, &residuals),
+        scale,
+        (context.model.parameters, &mut gradients.attention),
+    );
 }
 
 /// The variance of what is left, each column about its own mean.
@@ -106,7 +134,8 @@ impl Tables {
             let pairs = composing.map(|(unit, parts)| (parts[0] as u32, unit));
             self.by_first_part.sort(n_features, pairs);
         }
-        let Self { encoder, directions, gram, lengths, by_first_part, .. } = &*self;
-        Context { lanes, model, encoder, directions, gram, lengths, by_first_part }
+        let Self { encoder, directions, gram, lengths, by_first_part, attention, .. } = self;
+        let attention = attention.fill(lanes, model, n_rows);
+        Context { lanes, model, encoder, directions, gram, lengths, by_first_part, attention }
     }
 }
