@@ -1,21 +1,24 @@
 //! The training step of a [`Csae`](crate::Csae) without attention, forward and back in one pass
-//! over the rows.
+//! over the rows, and the way forward alone.
 //!
 //! What the tensor form does to all features this does to the active ones. Rows are taken in blocks
 //! of fixed size, one task each; then every feature gathers its gradient from the rows on which it
 //! is active, in their order. So the same input gives the same bytes on any number of threads.
 
 mod block;
+mod coder;
 mod crosstalk;
 mod gradients;
 mod refit;
 mod revive;
 mod select;
+mod sorted;
 mod step;
 #[cfg(test)]
 mod tests;
 mod units;
 
+pub use coder::{Code, Coder};
 pub use step::{Step, Task};
 
 use crate::weights::{param, to_vec};

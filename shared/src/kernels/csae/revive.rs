@@ -20,7 +20,7 @@ pub(super) struct Revival {
     row_of: Vec<u32>,
     /// What they leave: `[rows, d_model]`.
     left: Vec<f32>,
-    by_feature: super::block::Sorted,
+    by_feature: super::sorted::Sorted,
     /// The sum of the squares of `left`.
     pub(super) squares: f64,
     /// The sum of the residuals: `[d_model]`.
