@@ -1,10 +1,30 @@
 //! Sums over long vectors, as wide as the processor computes them.
 
-use pulp::{Arch, Simd, WithSimd};
+#[cfg(not(target_family = "wasm"))]
+use pulp::Arch;
+use pulp::{Simd, WithSimd};
 
 /// The widest instructions that this processor has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lanes(pub(super) Arch);
+
+/// What a browser's processor has is known when the code is compiled: a choice that nobody keeps
+/// leaves one form of each loop in the file.
+#[cfg(target_family = "wasm")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arch;
+
+#[cfg(target_family = "wasm")]
+impl Arch {
+    fn new() -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    pub(super) fn dispatch<Op: WithSimd>(self, op: Op) -> Op::Output {
+        pulp::Arch::new().dispatch(op)
+    }
+}
 
 impl Lanes {
     /// Looks at the processor.

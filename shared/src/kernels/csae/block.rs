@@ -104,6 +104,21 @@ impl Block {
         }
     }
 
+    /// Codes these rows, and looks for no slopes.
+    pub(super) fn read(&mut self, context: &Context, rows: &[f32]) {
+        self.encode(context, rows);
+        for row in 0..self.rows {
+            self.code(context, row);
+        }
+    }
+
+    /// The active features of a row, and their strengths in the end.
+    pub(super) fn code_of(&self, row: usize) -> (&[u32], &[f32]) {
+        let last = (row * (self.steps + 1) + self.steps) * self.width;
+        let active = &self.active[row * (self.width + 1)..][..self.counts[row]];
+        (active, &self.values[last..][..active.len()])
+    }
+
     /// Makes [`Self::firings`] and [`Self::spoken_by`] ready.
     fn sort(&mut self, n_features: usize, n_units: usize) {
         let Self { rows, width, active, counts, spoken, by_feature, by_unit, .. } = self;
@@ -233,6 +248,11 @@ impl Block {
         }
     }
 
+    /// What is left of a row.
+    pub(super) fn left(&self, row: usize) -> &[f32] {
+        &self.residual[row * self.d_model..][..self.d_model]
+    }
+
     /// A row less the decoder's bias.
     pub(super) fn centred(&self, row: usize) -> &[f32] {
         &self.centred[row * self.d_model..][..self.d_model]
@@ -251,7 +271,7 @@ impl Block {
     pub(super) fn spoken_by(&self, unit: usize) -> impl Iterator<Item = (f32, &[f32])> {
         self.by_unit.of(unit).iter().map(|place| {
             let (row, slot) = (*place as usize >> 16, *place as usize & 0xffff);
-            (self.spoken[row][slot].1, &self.residual[row * self.d_model..][..self.d_model])
+            (self.spoken[row][slot].1, self.left(row))
         })
     }
 }
@@ -268,8 +288,7 @@ pub(super) struct Firing<'a> {
 impl<'a> Firing<'a> {
     /// Its strength in the end.
     pub(super) fn value(&self) -> f32 {
-        let Block { steps, width, .. } = self.block;
-        self.block.values[(self.row * (steps + 1) + steps) * width + self.slot]
+        self.block.code_of(self.row).1[self.slot]
     }
 
     /// The slope along what the encoder says.
@@ -278,16 +297,16 @@ impl<'a> Firing<'a> {
     }
 
     pub(super) fn residual(&self) -> &'a [f32] {
-        &self.block.residual[self.row * self.block.d_model..][..self.block.d_model]
+        self.block.left(self.row)
     }
 
     pub(super) fn centred(&self) -> &'a [f32] {
-        &self.block.centred[self.row * self.block.d_model..][..self.block.d_model]
+        self.block.centred(self.row)
     }
 
     /// The features that are active on its row.
     pub(super) fn active(&self) -> &'a [u32] {
-        &self.block.active[self.row * (self.block.width + 1)..][..self.block.counts[self.row]]
+        self.block.code_of(self.row).0
     }
 
     /// For each step of refitting: the strengths of all active features before it, and the slopes

@@ -1,5 +1,5 @@
-//! The training step of a [`Csae`], forward and back in one pass over the rows; with attention if it
-//! has one round.
+//! The training step of a [`Csae`], forward and back in one pass over the rows, with attention if it
+//! has one round; and, without attention, the way forward alone.
 //!
 //! What the tensor form does to all features this does to the active ones. Rows are taken in blocks
 //! of fixed size, one task each; then every feature gathers its gradient from the rows on which it
@@ -7,6 +7,7 @@
 
 mod attention;
 mod block;
+mod coder;
 mod crosstalk;
 mod gradients;
 mod parameters;
@@ -19,6 +20,7 @@ mod step;
 mod tests;
 mod units;
 
+pub use coder::{Code, Coder};
 pub use parameters::{AttentionParameters, Parameters, transposed};
 pub use step::{Step, Task};
 
