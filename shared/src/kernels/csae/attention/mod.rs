@@ -13,7 +13,9 @@
 //!
 //! Numbers of eight heads lie side by side, so that eight heads look for partners at once.
 
+mod back;
 mod choice;
+mod forward;
 mod gradients;
 mod row;
 mod tables;
@@ -30,6 +32,13 @@ const HEADS: usize = 8;
 
 /// One number of each of some heads; 0 where there are fewer heads.
 type Heads = [f32; HEADS];
+
+/// A number for each of some heads. Whole before it is stored anywhere, so that the processor can
+/// compute all at once.
+#[inline(always)]
+fn each(of: impl Fn(usize) -> f32) -> Heads {
+    std::array::from_fn(of)
+}
 
 /// How many of what there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
