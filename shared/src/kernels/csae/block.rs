@@ -60,8 +60,8 @@ pub(super) struct Block {
     slopes: Vec<f32>,
     /// The slopes along each step's change: `[rows, steps, width]`.
     pulls: Vec<f32>,
-    /// What the steps add to the slopes along products of directions: `[rows, width, width]`. With a
-    /// table of them.
+    /// What the steps add to the slopes along products of directions: `[rows, width, width]`. With
+    /// a table of them.
     crosstalk: Vec<f32>,
     /// What was left before each step: `[rows, steps, d_model]`. Without a table of products.
     before: Vec<f32>,
@@ -291,8 +291,8 @@ impl<'a> Firing<'a> {
         &self.block.centred[self.row * self.block.d_model..][..self.block.d_model]
     }
 
-    /// What the steps add to the slopes along the products of its direction with those of all active
-    /// features. With a table of products.
+    /// What the steps add to the slopes along the products of its direction with those of all
+    /// active features. With a table of products.
     pub(super) fn crosstalk(&self) -> &'a [f32] {
         let width = self.block.width;
         &self.block.crosstalk[(self.row * width + self.slot) * width..][..width]

@@ -19,8 +19,8 @@ pub(super) struct Scales {
     pub(super) revived: Option<f32>,
 }
 
-/// Gathers the gradient of all parameters but attention's, and which features fired. `together` keeps
-/// its memory between calls.
+/// Gathers the gradient of all parameters but attention's, and which features fired. `together`
+/// keeps its memory between calls.
 pub(super) fn gather(
     context: &Context,
     blocks: &[Block],
@@ -64,7 +64,8 @@ struct Gathering<'a> {
     scales: Scales,
     to_decoder: (Vec<f32>, Vec<&'a [f32]>),
     to_encoder: (Vec<f32>, Vec<&'a [f32]>),
-    /// With a table of products, the weights that refitting gives to them: `[features, n_features]`.
+    /// With a table of products, the weights that refitting gives to them:
+    /// `[features, n_features]`.
     crosstalk: Option<&'a mut [f32]>,
     /// The sum of the slopes along the feature's product with its direction.
     toward: f32,

@@ -18,8 +18,8 @@ pub(super) struct Refit<'a> {
     pub(super) lanes: Lanes,
     /// How many features are active.
     pub(super) active: usize,
-    /// How long a row of the tables below is: room for all features that may be active, a multiple of
-    /// [`AT_ONCE`].
+    /// How long a row of the tables below is: room for all features that may be active, a multiple
+    /// of [`AT_ONCE`].
     pub(super) width: usize,
     /// The products of the active features' directions: `[active, width]`.
     pub(super) gram: &'a [f32],

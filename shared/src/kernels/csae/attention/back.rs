@@ -89,8 +89,8 @@ impl Back<'_> {
         slopes.iter().sum::<f32>() * open * (1.0 - open)
     }
 
-    /// Back to how much is passed on of each partner's value; gives the mean of the slopes along the
-    /// attention.
+    /// Back to how much is passed on of each partner's value; gives the mean of the slopes along
+    /// the attention.
     #[inline(always)]
     fn back_to_weights(&mut self, (own, group): (usize, usize), opening: f32) -> Heads {
         let (groups, partners) = (self.shape.groups(), self.shape.partners);

@@ -27,8 +27,8 @@ pub(super) struct Chosen<'a> {
 }
 
 impl Pairs<'_> {
-    /// Chooses partners for the feature in the place `own`: those with the largest scores, the first
-    /// of equals first, never itself; then shares the attention.
+    /// Chooses partners for the feature in the place `own`: those with the largest scores, the
+    /// first of equals first, never itself; then shares the attention.
     #[inline(always)]
     pub(super) fn choose(&self, own: u32, null: &Heads, chosen: Chosen) {
         let Chosen { places, pairs, weights } = chosen;
@@ -84,8 +84,8 @@ impl Pairs<'_> {
     }
 }
 
-/// Turns the scores of partners into shares of the attention, of which the null slot, whose place is
-/// the last, gets the rest.
+/// Turns the scores of partners into shares of the attention, of which the null slot, whose place
+/// is the last, gets the rest.
 #[inline(always)]
 fn share(weights: &mut [Heads], null: &Heads) {
     let Some((rest, scores)) = weights.split_last_mut() else { return };

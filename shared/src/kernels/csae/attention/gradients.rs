@@ -47,8 +47,8 @@ struct Head {
 }
 
 impl Gathering {
-    /// Gathers from blocks of rows and what is left of each, `[rows, d_model]`, along which the slope
-    /// of the loss is `scale` times that.
+    /// Gathers from blocks of rows and what is left of each, `[rows, d_model]`, along which the
+    /// slope of the loss is `scale` times that.
     pub(in crate::kernels::csae) fn gather(
         &mut self,
         lanes: Lanes,

@@ -79,12 +79,12 @@ impl Tables {
             // It must show, though nobody chooses a partner whose score is not a number.
             self.null.fill([f32::NAN; HEADS]);
         }
-        self.scores.clear();
         let n_features = self.shape.n_features;
         let of_rows = n_rows * model.sparsity_k.min(n_features).pow(2);
         // A table of all pairs or, row by row, that of the firing ones, which needs less memory.
-        if 2 * n_features * n_features <= of_rows {
-            self.score(lanes);
+        match 2 * n_features * n_features <= of_rows {
+            true => self.score(lanes),
+            false => self.scores.clear(),
         }
         self.lay_out_output(&attention.output, model.parameters.d_model());
         self.gate = self.fill_gate(lanes, attention);
