@@ -36,11 +36,10 @@ impl Refit<'_> {
 
     /// Fills `values`, `[steps + 1, width]`, from its first row on; `toward` is `D_S' (x - b)`.
     pub(super) fn forward(&self, pace: f32, toward: &[f32], values: &mut [f32], space: &mut [f32]) {
-        let rows = self.rows();
         for step in 1..values.len() / self.width {
             let (before, after) = values.split_at_mut(step * self.width);
             let before = &before[(step - 1) * self.width..];
-            self.lanes.weighted_sum(space, &before[..self.active], &rows);
+            self.lanes.row_times(&mut space[..self.width], &before[..self.active], self.gram);
             for (place, after) in after[..self.active].iter_mut().enumerate() {
                 let value = before[place] + pace * (toward[place] - space[place]);
                 // Not `max`, which would turn what is not a number into 0.
@@ -59,14 +58,13 @@ impl Refit<'_> {
         pulls: &mut [f32],
         space: &mut [f32],
     ) {
-        let rows = self.rows();
         let after = values.chunks_exact(self.width).skip(1);
         for (values, pull) in after.zip(pulls.chunks_exact_mut(self.width)).rev() {
             for place in 0..self.active {
                 slope[place] = if values[place] > 0.0 { slope[place] } else { 0.0 };
                 pull[place] = pace * slope[place];
             }
-            self.lanes.weighted_sum(space, &pull[..self.active], &rows);
+            self.lanes.row_times(&mut space[..self.width], &pull[..self.active], self.gram);
             slope.iter_mut().zip(&*space).for_each(|(slope, back)| *slope -= back);
         }
     }
@@ -77,10 +75,6 @@ impl Refit<'_> {
     pub(super) fn crosstalk(&self, values: &[f32], pulls: &[f32], out: &mut [f32]) {
         let Self { lanes, active, width, .. } = *self;
         lanes.0.dispatch(Crosstalk { width, values, pulls, out: &mut out[..active * width] });
-    }
-
-    fn rows(&self) -> Vec<&[f32]> {
-        self.gram.chunks_exact(self.width).take(self.active).collect()
     }
 }
 
