@@ -19,6 +19,7 @@ pub mod results;
 pub mod run_folder;
 pub mod settings;
 pub mod site;
+pub mod speed;
 pub mod study;
 pub mod train;
 
@@ -113,7 +114,7 @@ fn prepare<'a>(
     if text.hidden.is_some() {
         profile = profile.for_language();
     }
-    let mut profile = profile.with(settings)?;
+    let mut profile = profile.for_plan(&plan).with(settings)?;
     profile.lm.vocab_size = text.corpus.vocab.len();
     let plan = plan.at(&profile);
 

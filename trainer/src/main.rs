@@ -13,6 +13,7 @@ use trainer::console::{self, Console};
 use trainer::ratings::{self, RatingsArgs};
 use trainer::settings::{self, Settings};
 use trainer::site::{self, SiteArgs};
+use trainer::speed::{self, SpeedArgs};
 use trainer::study::{self, StudyArgs};
 
 /// Finds the features of a language model and how they combine. Example: trainer --out_dir=run_1
@@ -34,6 +35,7 @@ struct Cli {
 enum Command {
     Benchmark(Box<BenchmarkArgs>),
     Site(SiteArgs),
+    Speed(SpeedArgs),
     Study(StudyArgs),
     Ratings(RatingsArgs),
 }
@@ -64,6 +66,7 @@ fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
     match (&cli.command, &cli.out_dir) {
         (Some(Command::Benchmark(arguments)), _) => command::run(arguments, &settings, console),
         (Some(Command::Site(arguments)), _) => site::run(arguments, console),
+        (Some(Command::Speed(arguments)), _) => speed::run(arguments, console),
         (Some(Command::Study(arguments)), _) => study::run(arguments, &settings, console),
         (Some(Command::Ratings(arguments)), _) => ratings::run(arguments, console),
         (None, Some(out_dir)) => trainer::run(out_dir, &settings, console),

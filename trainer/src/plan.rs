@@ -30,6 +30,9 @@ pub struct Plan {
     /// Whether the trials are repeated at every number of active features of the profile, and at which
     /// of them learning rates are chosen.
     pub curve: Option<RatesAt>,
+    /// Whether its trainings are so many, or so slow, that each gets the steps that the profile has for
+    /// this.
+    pub costly: bool,
     /// The trial that is also trained as a transcoder of the perceptron, where the text has hidden
     /// variables that the perceptron might compute.
     pub transcoder: Option<&'static str>,
@@ -114,6 +117,7 @@ fn run_0() -> Plan {
         trials: vec![base("topk")],
         relation: Relation::Steps,
         curve: None,
+        costly: false,
         transcoder: None,
     }
 }
@@ -126,6 +130,7 @@ fn run_1() -> Plan {
         trials: vec![base("topk"), csae("attention", attention)],
         relation: Relation::Steps,
         curve: None,
+        costly: false,
         transcoder: None,
     }
 }
@@ -141,6 +146,7 @@ fn run_2() -> Plan {
         trials: vec![base("topk"), csae("attention", graduated)],
         relation: Relation::Steps,
         curve: None,
+        costly: true,
         transcoder: None,
     }
 }
@@ -159,6 +165,7 @@ fn run_3() -> Plan {
         ],
         relation: Relation::Steps,
         curve: Some(RatesAt::Own),
+        costly: false,
         transcoder: Some("units"),
     }
 }

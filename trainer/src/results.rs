@@ -23,6 +23,7 @@ use crate::plan::Relation;
 use crate::train::lm::TrainedLm;
 use comparison::Comparison;
 use trial::MeasuredTrial;
+pub(crate) use writing::write;
 
 /// The results of a run.
 #[derive(Clone, Debug)]

@@ -7,7 +7,8 @@
 //! Two forms compute the same function. The *plain* form makes tokens, queries, keys and values for
 //! every row. The *table* form uses that the first round's scores are `f_i f_j M[h,i,j]` with a table
 //! `M` that does not depend on the row. Training and inference use the table form where it exists
-//! (one round); the plain form is its reference.
+//! (one round); the plain form is its reference. `kernels::csae` has the training step of one round
+//! without tensors.
 
 mod slots;
 mod tables;
@@ -46,30 +47,30 @@ pub struct AttentionConfig {
 #[derive(Module, Debug)]
 pub struct Attention {
     /// One token direction for each feature: `[n_features, d_compose]`.
-    embedding: Param<Tensor<2>>,
+    pub(crate) embedding: Param<Tensor<2>>,
     /// `[d_compose, d_compose]`, as are key and value.
-    query: Param<Tensor<2>>,
-    key: Param<Tensor<2>>,
-    value: Param<Tensor<2>>,
+    pub(crate) query: Param<Tensor<2>>,
+    pub(crate) key: Param<Tensor<2>>,
+    pub(crate) value: Param<Tensor<2>>,
     /// The score of the null slot in every head: `[n_heads]`.
-    null: Param<Tensor<1>>,
+    pub(crate) null: Param<Tensor<1>>,
     /// `[d_compose, d_model]`.
     pub output: Param<Tensor<2>>,
-    gate: Option<Gate>,
+    pub(crate) gate: Option<Gate>,
     /// From what was composed to the next round's tokens: `[d_compose, d_compose]`.
     between_rounds: Option<Param<Tensor<2>>>,
     n_heads: usize,
-    rounds: usize,
+    pub(crate) rounds: usize,
 }
 
 /// `g_i = sigmoid(w_token . t_i + w_composed . o_i + b_i)`.
 #[derive(Module, Debug)]
-struct Gate {
+pub(crate) struct Gate {
     /// `[d_compose, 1]`, as is `composed`.
-    token: Param<Tensor<2>>,
-    composed: Param<Tensor<2>>,
+    pub(crate) token: Param<Tensor<2>>,
+    pub(crate) composed: Param<Tensor<2>>,
     /// `[n_features]`.
-    bias: Param<Tensor<1>>,
+    pub(crate) bias: Param<Tensor<1>>,
 }
 
 /// What the active features of a batch compose.

@@ -142,6 +142,8 @@ impl WithSimd for Product<'_> {
         // As many registers side by side as leave room for six rows of them.
         match S::F32_LANES {
             16 | 8 => self.compute::<S, 2>(simd),
+            // WebAssembly does not say how many there are; sixteen is what most have.
+            4 if cfg!(target_family = "wasm") => self.compute::<S, 2>(simd),
             4 => self.compute::<S, 4>(simd),
             _ => self.compute::<S, COLUMNS>(simd),
         }

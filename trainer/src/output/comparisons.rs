@@ -10,6 +10,10 @@ use crate::plan::Relation;
 use crate::results::comparison::Comparison;
 use crate::results::{Method, Results};
 
+/// A difference of FVU is drawn up to this share of what the reference leaves unexplained; with larger
+/// ones in the drawing nobody could see the others.
+const DRAWN: f64 = 0.5;
+
 /// The names and bytes of the tables, for a person and for a program; none without comparisons.
 pub fn tables(results: &Results) -> Vec<(String, String)> {
     match name(results) {
@@ -28,36 +32,41 @@ pub fn notes(results: &Results) -> Option<String> {
 /// The differences of FVU and of what is recovered of the loss, with their intervals.
 pub fn charts(results: &Results) -> Vec<(String, Chart)> {
     let Some(name) = name(results) else { return vec![] };
-    let told: Vec<&Comparison> =
-        results.comparisons.iter().filter(|one| one.fvu.ci95.is_some()).collect();
-    if told.is_empty() {
-        return vec![];
-    }
-    let chart = |title: &str, label: &str, of: fn(&Comparison) -> Difference| Chart {
-        title: title.into(),
-        subtitle: Some(
-            "seed by seed; whiskers: 95 % interval, across 0 if not distinguishable".into(),
-        ),
+    let told = results.comparisons.iter().filter(|one| one.fvu.ci95.is_some());
+    let is_near =
+        |one: &&Comparison| one.fvu.mean.abs() <= DRAWN * means(results, &one.reference)[0];
+    let (near, far): (Vec<&Comparison>, Vec<&Comparison>) = told.partition(is_near);
+    let Some(first) = near.first() else { return vec![] };
+    let chart = |label: &str, of: fn(&Comparison) -> Difference| Chart {
+        title: format!("Differences to {}", first.reference),
+        subtitle: Some(subtitle(&far, of)),
         x: Axis {
             label: String::new(),
-            scale: Scale::Categories(told.iter().map(|one| label_of(one, &told)).collect()),
+            scale: Scale::Categories(near.iter().map(|one| label_of(one, &near)).collect()),
         },
         y: Axis { label: label.into(), scale: Scale::Linear },
         series: vec![Series {
             label: label.into(),
             mark: Mark::Points,
-            points: told.iter().enumerate().map(|(x, one)| (x as f64, of(one).mean)).collect(),
-            intervals: told.iter().map(|one| of(one).ci95.map(|[a, b]| (a, b))).collect(),
+            points: near.iter().enumerate().map(|(x, one)| (x as f64, of(one).mean)).collect(),
+            intervals: near.iter().map(|one| of(one).ci95.map(|[a, b]| (a, b))).collect(),
         }],
     };
-    let title = format!("Differences to {}", told[0].reference);
+    let ce = chart("CE recovered, above 0 is better", |one| one.ce_recovered);
     vec![
-        (name.into(), chart(&title, "FVU, below 0 is better", |one| one.fvu)),
-        (
-            format!("{name}_ce_recovered"),
-            chart(&title, "CE recovered, above 0 is better", |one| one.ce_recovered),
-        ),
+        (name.into(), chart("FVU, below 0 is better", |one| one.fvu)),
+        (format!("{name}_ce_recovered"), ce),
     ]
+}
+
+/// What the whiskers mean, and what lies beyond the drawing.
+fn subtitle(far: &[&Comparison], of: fn(&Comparison) -> Difference) -> String {
+    let mut text = "seed by seed; whiskers: 95 %, across 0 if not distinguishable".to_string();
+    if !far.is_empty() {
+        let beyond = far.iter().map(|one| format!("{} {:+.3}", one.name, of(one).mean));
+        text += &format!("; beyond: {}", beyond.collect::<Vec<_>>().join(", "));
+    }
+    text
 }
 
 /// The trial, and what it is compared with where that is not what the first one is.

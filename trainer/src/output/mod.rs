@@ -6,6 +6,7 @@ pub mod combinations;
 pub mod comparisons;
 pub mod curves;
 pub mod final_info;
+pub mod folder;
 pub mod hidden;
 pub mod npy;
 pub mod plots;

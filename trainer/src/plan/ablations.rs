@@ -48,6 +48,7 @@ pub(super) fn run_4() -> Plan {
         trials: [vec![csae(FULL, full)], ablations.into()].concat(),
         relation: Relation::Against(FULL),
         curve: None,
+        costly: true,
         transcoder: None,
     }
 }

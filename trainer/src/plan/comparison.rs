@@ -29,6 +29,7 @@ pub(super) fn run_5() -> Plan {
         ],
         relation: Relation::Rivals(OURS),
         curve: Some(RatesAt::Swept),
+        costly: true,
         transcoder: None,
     }
 }

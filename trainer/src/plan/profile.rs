@@ -55,6 +55,8 @@ pub struct Profile {
     pub held_out_rows: usize,
     /// How the autoencoders are trained.
     pub autoencoder_training: AutoencoderTraining,
+    /// How many steps each training has in plans that are costly.
+    pub costly_steps: u64,
     /// How missing directions are looked for, in trials that do so.
     pub completion: DictionaryCompletion,
     /// The learning rates that every trial is given.
@@ -232,6 +234,7 @@ fn cpu() -> Profile {
             diversity_weight: 0.0,
             entropy_weight: 0.0,
         },
+        costly_steps: 3_000,
         completion: DictionaryCompletion {
             times: 5,
             rows: 16_384,
@@ -279,6 +282,7 @@ fn smoke() -> Profile {
             },
             ..cpu.autoencoder_training
         },
+        costly_steps: 40,
         completion: DictionaryCompletion { times: 2, rows: 2_048, ..cpu.completion },
         learning_rates: vec![3e-4, 1e-3],
         seeds: 2,
@@ -306,6 +310,7 @@ fn full() -> Profile {
         layer: 3,
         rows: 4_000_000,
         autoencoder_training: AutoencoderTraining { steps: 30_000, ..cpu.autoencoder_training },
+        costly_steps: 30_000,
         ..cpu
     }
 }

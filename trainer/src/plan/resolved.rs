@@ -1,7 +1,7 @@
 //! What the sizes of an experiment make of the user's settings, and of a trial.
 
 use super::{
-    AutoencoderTraining, CompositionTraining, ModelConfig, Profile, Schedule, Seeds, Trial,
+    AutoencoderTraining, CompositionTraining, ModelConfig, Plan, Profile, Schedule, Seeds, Trial,
     TrialModel,
 };
 use crate::complaint::Complaint;
@@ -12,6 +12,16 @@ use crate::settings::Settings;
 const GROWING: [f64; 3] = [0.3, 0.3 + 0.7 / 3.0, 0.3 + 1.4 / 3.0];
 
 impl Profile {
+    /// The sizes for a plan: a costly one gets fewer steps, and so much less to look into.
+    pub fn for_plan(mut self, plan: &Plan) -> Self {
+        if plan.costly {
+            let training = &mut self.autoencoder_training;
+            training.warmup = training.warmup * self.costly_steps / training.steps;
+            training.steps = self.costly_steps;
+        }
+        self
+    }
+
     /// The sizes with what the user has set in their place.
     ///
     /// # Errors
@@ -98,6 +108,17 @@ mod tests {
         assert_eq!(profile.autoencoder_training.steps, 11);
         let too_deep = Profile::named(ProfileName::Smoke).with(&settings).unwrap_err();
         assert!(too_deep.to_string().contains("there is no layer 3"), "{too_deep}");
+    }
+
+    #[test]
+    fn costly_plans_take_fewer_steps_with_the_same_shares() {
+        let smoke = || Profile::named(ProfileName::Smoke);
+
+        let costly = smoke().for_plan(&named("run_5").unwrap()).autoencoder_training;
+        let usual = smoke().for_plan(&named("run_3").unwrap()).autoencoder_training;
+
+        assert_eq!((costly.steps, usual.steps), (smoke().costly_steps, 200));
+        assert_eq!(costly.warmup * usual.steps, usual.warmup * costly.steps);
     }
 
     #[test]

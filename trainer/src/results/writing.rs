@@ -33,7 +33,10 @@ impl LmResult {
 }
 
 /// Lets the model write `length` characters after the first of its vocabulary, at temperature 0.8.
-fn write(lm: &CharLm, config: &CharLmConfig, length: usize) -> Result<Vec<u32>> {
+///
+/// # Errors
+/// The model is none of that shape.
+pub(crate) fn write(lm: &CharLm, config: &CharLmConfig, length: usize) -> Result<Vec<u32>> {
     let layout = Layout::new(config);
     let parameters = layout.read(&weights::of(lm))?;
     let mut writer = Writer::new(&layout, &parameters);

@@ -288,8 +288,10 @@ mod tests {
     #[test]
     fn a_resumed_training_ends_with_the_same_bits() {
         let units = UnitsConfig::new().with_n_units(8);
-        let by_kernel = CsaeConfig { attention: None, units: Some(units), ..config() };
-        for config in [config(), by_kernel.with_refit_steps(2)] {
+        let units = CsaeConfig { attention: None, units: Some(units), ..config() };
+        let by_tensors = config().attention.map(|attention| attention.with_rounds(2));
+        let by_tensors = CsaeConfig { attention: by_tensors, ..config() };
+        for config in [config(), units.with_refit_steps(2), by_tensors] {
             assert_resumes(&config);
         }
     }

@@ -7,10 +7,11 @@ use shared::site::{CompositionKind, Figure, MethodFigures, RunIndex};
 
 use super::combinations::agreement;
 use crate::app::with_index;
-use crate::charts;
 use crate::figures::{number, one_line, percent, thousands};
 use crate::place::Place;
 use crate::route::Page;
+use crate::take_along::CsvButton;
+use crate::{charts, csv};
 
 /// The overview of the shown run.
 #[component]
@@ -80,7 +81,8 @@ fn answer(index: &RunIndex) -> String {
         )
 }
 
-fn with_error(figure: Figure, write: impl Fn(f64) -> String) -> String {
+/// A mean with its standard error, if there is one.
+pub fn with_error(figure: Figure, write: impl Fn(f64) -> String) -> String {
     match (figure.mean, figure.stderr) {
         (Some(mean), Some(error)) => format!("{} ± {}", write(mean), write(error)),
         (Some(mean), None) => write(mean),
@@ -152,6 +154,7 @@ fn Methods(
             "Whiskers: two standard errors over seeds. Loss kept: share of the language model's loss on \
              top of zero ablation that the reconstruction recovers."
         </p>
+        <CsvButton name="methods" text=move || csv::methods(&index.methods) />
     }
 }
 

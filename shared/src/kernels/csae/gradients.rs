@@ -28,7 +28,7 @@ pub(super) fn gather(
     fired: &mut Vec<bool>,
 ) {
     let parameters = context.model.parameters;
-    resize(gradients, parameters);
+    gradients.resize_like(parameters);
     fired.resize(parameters.n_features(), false);
     let d_model = parameters.d_model();
     let tasks = gradients
@@ -178,12 +178,4 @@ fn effects(model: &Model, blocks: &[Block], scale: f32, gradient: &mut [f32], la
             said.map(|(strength, residual)| (scale * strength, residual)).unzip();
         lanes.weighted_sum(gradient, &times, &residuals);
     });
-}
-
-fn resize(gradients: &mut Parameters, parameters: &Parameters) {
-    gradients.encoder.resize(parameters.encoder.len(), 0.0);
-    gradients.encoder_bias.resize(parameters.encoder_bias.len(), 0.0);
-    gradients.decoder.resize(parameters.decoder.len(), 0.0);
-    gradients.decoder_bias.resize(parameters.decoder_bias.len(), 0.0);
-    gradients.effects.resize(parameters.effects.len(), 0.0);
 }
