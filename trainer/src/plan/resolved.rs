@@ -12,7 +12,7 @@ use crate::settings::Settings;
 const GROWING: [f64; 3] = [0.3, 0.3 + 0.7 / 3.0, 0.3 + 1.4 / 3.0];
 
 impl Profile {
-    /// The sizes for a plan: a costly one gets fewer steps, and so much less to look into.
+    /// The sizes for a plan: a costly one gets fewer steps.
     pub fn for_plan(mut self, plan: &Plan) -> Self {
         if plan.costly {
             let training = &mut self.autoencoder_training;

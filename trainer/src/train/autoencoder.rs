@@ -334,6 +334,28 @@ mod tests {
     }
 
     #[test]
+    fn penalties_are_learned_though_the_kernel_knows_none() {
+        let (rows, config, device) = (rows(), config(), Device::flex());
+        let told = |weight: f64| {
+            let (diversity_weight, entropy_weight) = (weight, weight);
+            let training =
+                AutoencoderTraining { diversity_weight, entropy_weight, ..training(100) };
+            let mut source = RecordedRows::new(&rows, training.batch_size, 1, &device);
+            let task = task(&config, &training);
+            let trained = train(&task, &mut source, None, &mut Unwatched).unwrap();
+            let values = &trained.metrics.last().unwrap().values;
+            ["diversity", "entropy"].map(|name| values.get(name).map(|value| value / weight))
+        };
+
+        let [[alike, undecided], [less_alike, less_undecided]] = [told(1e-6), told(10.0)];
+
+        assert_eq!(told(0.0), [None, None]);
+        assert!(less_alike.unwrap() < 0.9 * alike.unwrap(), "{less_alike:?} {alike:?}");
+        let (more, less) = (undecided.unwrap(), less_undecided.unwrap());
+        assert!(less < 0.9 * more, "{less} {more}");
+    }
+
+    #[test]
     fn dead_features_and_only_they_learn_from_auxk() {
         let config = config();
         let rows = rows().chosen(&(0..700).collect::<Vec<_>>(), &Device::flex());
