@@ -6,7 +6,7 @@ use super::ReadError;
 use super::numbers::{Matrix, Numbers, Told, matrix, rows};
 use crate::bundle::{Bundle, BundleError, Normalization};
 use crate::kernels::char_lm::{Forward, Layout};
-use crate::kernels::csae::{Code, Coder};
+use crate::kernels::csae::{Code, Coder, hears_all};
 use crate::reading::Window;
 use crate::weights;
 use crate::{Csae, Limits};
@@ -26,7 +26,7 @@ pub(super) struct ByKernels {
 enum Explainer {
     /// With how many features a row has room for, and how many units there are.
     Kernel { coder: Box<Coder>, k: usize, n_units: usize },
-    /// One with attention, for which there is no kernel.
+    /// One for which there is no kernel, as with attention.
     Tensors { csae: Box<Csae>, limits: Limits, device: Device },
 }
 
@@ -72,7 +72,7 @@ impl ByKernels {
 
 impl Explainer {
     fn new(csae: Csae, limits: Limits, device: &Device) -> Self {
-        if csae.attention.is_some() {
+        if csae.attention.is_some() || !hears_all(&csae) {
             return Self::Tensors { csae: Box::new(csae), limits, device: device.clone() };
         }
         let n_features = csae.encoder_bias.val().dims()[0];

@@ -83,13 +83,7 @@ impl Autoencoder for FinishedCsae {
     }
 
     fn decode(&self, active: &TopK) -> Tensor<2> {
-        let alone = self.model.decode(active.clone());
-        let size = self.limits.combination_size;
-        let attention = self.model.attention.as_ref().filter(|_| size > 1);
-        let units = self.model.units.as_ref().filter(|_| size > 1);
-        let composed = attention.map(|attention| attention.forward(active, size).contribution);
-        let spoken = units.map(|units| units.forward(active).contribution);
-        composed.into_iter().chain(spoken).fold(alone, |sum, part| sum + part)
+        self.model.say(active, self.limits).reconstruction
     }
 
     fn directions(&self) -> Tensor<2> {

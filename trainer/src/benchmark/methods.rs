@@ -10,6 +10,7 @@ use shared::{AttentionConfig, CsaeConfig, UnitsConfig};
 
 use super::config::WorldConfig;
 use super::rivals::Rival;
+use crate::plan::{ModelConfig, RivalConfig};
 
 /// Who proposes combinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
@@ -78,21 +79,6 @@ pub enum Proposer {
     Statistic(Rival),
 }
 
-/// Which model is trained.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ModelConfig {
-    /// Features and their composition.
-    Csae(CsaeConfig),
-    /// A linear decoder, and a choice of sparsity.
-    Dictionary(DictionaryConfig),
-    /// A polynomial decoder.
-    Poly(PolySaeConfig),
-    /// Attention between coefficients.
-    CoefficientAttention(CoefficientAttentionConfig),
-    /// The source's sketch.
-    Literal(LiteralConfig),
-}
-
 impl Method {
     /// What of the model proposes.
     pub fn proposer(self) -> Proposer {
@@ -131,28 +117,28 @@ impl Method {
         let (d_model, n_features) = (world.d_model, world.n_features);
         let dictionary =
             |sparsity| DictionaryConfig::new(d_model, sparsity).with_n_features(n_features);
-        match self {
+        ModelConfig::Rival(match self {
             Self::PolySae64 | Self::PolySae128 => {
                 let rank = if self == Self::PolySae64 { 64 } else { 128 };
                 let config = PolySaeConfig::new(d_model).with_n_features(n_features);
-                ModelConfig::Poly(config.with_sparsity_k(k).with_rank(rank))
+                RivalConfig::Poly(config.with_sparsity_k(k).with_rank(rank))
             }
-            Self::BatchTopK => ModelConfig::Dictionary(dictionary(Sparsity::BatchTopK(k))),
-            Self::Matryoshka => ModelConfig::Dictionary(dictionary(Sparsity::Matryoshka(k))),
+            Self::BatchTopK => RivalConfig::Dictionary(dictionary(Sparsity::BatchTopK(k))),
+            Self::Matryoshka => RivalConfig::Dictionary(dictionary(Sparsity::Matryoshka(k))),
             Self::MlpEncoder => {
                 let config = dictionary(Sparsity::TopK(k)).with_hidden(Some(d_model));
-                ModelConfig::Dictionary(config)
+                RivalConfig::Dictionary(config)
             }
             Self::CoefficientAttention => {
                 let config = CoefficientAttentionConfig::new(d_model).with_n_features(n_features);
-                ModelConfig::CoefficientAttention(config.with_sparsity_k(k))
+                RivalConfig::CoefficientAttention(config.with_sparsity_k(k))
             }
             Self::Literal => {
                 let config = LiteralConfig::new(d_model).with_n_features(n_features);
-                ModelConfig::Literal(config.with_sparsity_k(k))
+                RivalConfig::Literal(config.with_sparsity_k(k))
             }
-            _ => ModelConfig::Csae(self.csae(d_model, n_features).with_sparsity_k(k)),
-        }
+            _ => return ModelConfig::Csae(self.csae(d_model, n_features).with_sparsity_k(k)),
+        })
     }
 
     /// Of the methods whose model is one of ours.

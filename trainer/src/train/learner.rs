@@ -11,11 +11,11 @@ use shared::kernels::adam::{AdamRates, Directions, adam, adam_of_directions};
 use shared::kernels::csae::{self as kernel, Parameters, Speakers};
 use shared::kernels::on_processor;
 use shared::weights::{self, Weight, Weights, to_vec};
-use shared::{Csae, Limits, TopK};
+use shared::{Csae, Limits, TopK, Units, UnitsPrinciple};
 
 use super::adam::{Adam, AdamConfig};
-use super::autoencoder::LossTerms;
 use super::composition;
+use super::loss::{LossTerms, Penalties};
 
 /// What is learned from in one step.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Lesson<'a> {
     /// 1 for dead features, if there are any: `[n_features]`.
     pub(super) dead: Option<Tensor<1>>,
     pub(super) auxk_weight: f64,
+    /// By tensors only.
+    pub(super) penalties: Penalties,
     /// The learning rate.
     pub(super) rate: f64,
     /// The parts of each unit; none before units have looked for any.
@@ -41,9 +43,10 @@ pub(super) enum Learner {
 }
 
 impl Learner {
-    /// A learner for `model`, whose tensors are on `device`; one that transcodes does so by tensors.
-    pub(super) fn new(model: Csae, device: &Device, transcodes: bool) -> Self {
-        match kernel::learns(&model) && on_processor(device) && !transcodes {
+    /// A learner for `model`, whose tensors are on `device`; by tensors if the training asks for what
+    /// the kernel cannot do, which transcodes nothing and knows no penalties.
+    pub(super) fn new(model: Csae, device: &Device, by_tensors: bool) -> Self {
+        match kernel::learns(&model) && on_processor(device) && !by_tensors {
             true => Self::ByKernel(Box::new(ByKernel::new(model))),
             false => Self::ByTensors(Box::new(ByTensors::new(model))),
         }
@@ -109,6 +112,12 @@ impl Learner {
     }
 }
 
+/// The parts whose directions each unit leaves out of its effect: none without orthogonality.
+fn left_out<'a>(model: &Csae, parts: &'a [Vec<usize>]) -> &'a [Vec<usize>] {
+    let without = model.units.as_ref().and_then(|units: &Units| units.without);
+    if without == Some(UnitsPrinciple::Orthogonality) { &[] } else { parts }
+}
+
 /// By tensors and autodiff.
 pub(super) struct ByTensors {
     model: Csae,
@@ -121,7 +130,7 @@ impl ByTensors {
     }
 
     fn learn(&mut self, lesson: Lesson) -> (LossTerms, Tensor<1>) {
-        let Lesson { rows, targets, limits, dead, auxk_weight, rate, parts } = lesson;
+        let Lesson { rows, targets, limits, dead, auxk_weight, penalties, rate, parts } = lesson;
         let output = match targets {
             None => self.model.forward(rows.clone(), limits),
             Some(_) => self.model.transcode(rows.clone(), limits),
@@ -129,12 +138,14 @@ impl ByTensors {
         let fired = fired(&output.active, self.model.encoder_bias.val().dims()[0]);
         let wanted = targets.unwrap_or(rows);
         let terms = LossTerms::of(&self.model, wanted, &output, dead, auxk_weight);
+        let terms = terms.penalized(&self.model, &output, penalties);
         let mut gradients = terms.total().backward();
         across(&self.model.decoder, &mut gradients);
         let mut model = self.adam.step(rate, self.model.clone(), gradients);
         model.decoder = model.decoder.map(|decoder| {
             Tensor::from_inner(unit_rows(decoder.without_autodiff())).require_grad()
         });
+        let parts = left_out(&model, parts);
         self.model = composition::make_orthogonal(model, parts);
         (terms, fired)
     }
@@ -209,9 +220,11 @@ impl ByKernel {
         let task = kernel::Task { dead: dead.as_deref(), auxk_weight: lesson.auxk_weight };
         self.step.run(&model, &rows, &task);
         let combining = lesson.limits.combination_size > 1;
-        self.descend(lesson.rate, combining, lesson.parts);
+        let parts = left_out(&self.frame, lesson.parts);
+        self.descend(lesson.rate, combining, parts);
         let number = |value: f64| Tensor::from_floats([value as f32], &device);
-        let terms = LossTerms { mse: number(self.step.mse), auxk: self.step.auxk.map(number) };
+        let auxk = self.step.auxk.map(number);
+        let terms = LossTerms { mse: number(self.step.mse), auxk, diversity: None, entropy: None };
         let fired: Vec<f32> = self.step.fired.iter().map(|fired| f32::from(*fired)).collect();
         (terms, Tensor::from_floats(&fired[..], &device))
     }

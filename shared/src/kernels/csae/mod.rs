@@ -24,7 +24,7 @@ pub use coder::{Code, Coder};
 pub use parameters::{AttentionParameters, Parameters, transposed};
 pub use step::{Step, Task};
 
-use crate::Csae;
+use crate::{Csae, UnitsPrinciple};
 
 /// What an autoencoder computes with.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,18 @@ pub struct Speakers<'a> {
     pub speaking: usize,
 }
 
-/// Whether there is a step for `model`: features attend to each other once, or not at all.
+/// Whether there is a step for `model`: features attend to each other once, or not at all, and units
+/// do without nothing that the step has built in.
 pub fn learns(model: &Csae) -> bool {
-    model.attention.as_ref().is_none_or(|attention| attention.rounds == 1)
+    let attends_once = model.attention.as_ref().is_none_or(|attention| attention.rounds == 1);
+    attends_once && without(model) != Some(UnitsPrinciple::Detachment) && hears_all(model)
+}
+
+/// Whether all active features speak by themselves, as the kernels have it.
+pub fn hears_all(model: &Csae) -> bool {
+    without(model) != Some(UnitsPrinciple::Residual)
+}
+
+fn without(model: &Csae) -> Option<UnitsPrinciple> {
+    model.units.as_ref().and_then(|units| units.without)
 }
