@@ -18,7 +18,7 @@ fn a_run_writes_its_results_and_a_second_call_touches_nothing() {
     assert!(means["best_val_loss_mean"].as_f64().unwrap() > 0.5);
     assert!(means["topk_l0_max_mean"].as_f64().unwrap() <= 32.0);
     let table = String::from_utf8(output.stdout.clone()).unwrap();
-    assert!(table.contains("attention") && table.lines().count() == 5, "{table}");
+    assert!(table.contains("attention") && table.lines().count() == 7, "{table}");
     assert!(!stderr(&output).contains('\r') && !stderr(&output).contains('\x1b'));
 
     let before = program.contents("run_1");

@@ -2,6 +2,7 @@
 
 mod baselines;
 pub mod comparison;
+pub mod sample;
 mod trial;
 mod writing;
 
@@ -22,6 +23,7 @@ use crate::experiment::{Experiment, ReadyRows, TrialResult};
 use crate::plan::Relation;
 use crate::train::lm::TrainedLm;
 use comparison::Comparison;
+use sample::Sample;
 use trial::MeasuredTrial;
 pub(crate) use writing::write;
 
@@ -58,6 +60,8 @@ pub struct Results {
     pub task: Option<TaskAccuracy>,
     /// What a transcoder of the perceptron tells.
     pub transcoder: Option<Transcoded>,
+    /// A few held-out rows for other programs.
+    pub sample: Sample,
 }
 
 /// The language model and how it did.
@@ -191,6 +195,7 @@ impl Results {
             stage.progress(1 + trainings.len() as u64, &|| trial.trial.label());
         }
         ensure!(!exports.is_empty(), "no training came to its end: {}", diverged.join("; "));
+        let sample = Sample::of(&held_out, rows, profile.sparsity_k, &exports)?;
         let lm = LmResult::of(lm, experiment)?;
         stage.finish(&format!("{} methods on {} held-out rows", methods.len(), held_out.count()));
         Ok(Self {
@@ -209,6 +214,7 @@ impl Results {
             normalization: rows.normalization.clone(),
             task: task(experiment, &held_out),
             transcoder,
+            sample,
         })
     }
 }

@@ -142,6 +142,11 @@ impl DictionaryConfig {
 }
 
 impl Dictionary {
+    /// How few features are active.
+    pub fn sparsity(&self) -> &Sparsity {
+        &self.sparsity
+    }
+
     fn features(&self, rows: Tensor<2>) -> Tensor<2> {
         let centred = rows - self.decoder_bias.val().unsqueeze();
         let input = match &self.hidden {
