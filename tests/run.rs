@@ -75,7 +75,17 @@ fn every_plan_leaves_what_it_promises() {
         ("run_2", "attention", &["plots/fvu_changes.svg"]),
         ("run_3", "units_k16", &["pareto.md", "pareto.csv", "plots/pareto_fvu.png"]),
         ("run_4", "no_refit", &["ablations.md", "ablations.csv", "plots/ablations.svg"]),
-        ("run_5", "relu_l1_k16", &["pareto.csv", "rivals.md", "plots/pareto_ce_recovered.csv"]),
+        (
+            "run_5",
+            "relu_l1_k16",
+            &[
+                "pareto.csv",
+                "rivals.md",
+                "plots/pareto_ce_recovered.csv",
+                "export/saelens/batch_topk/cfg.json",
+                "export/sparsify/units/blocks.0.hook_resid_post/cfg.json",
+            ],
+        ),
     ] {
         let output = program.run(&[&format!("--out_dir={run}")]);
 

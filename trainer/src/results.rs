@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 use shared::bundle::Normalization;
 use shared::report::{Combination, FeatureStats, Metric, Quality};
+use shared::sae::dictionary::Dictionary;
 use shared::{CharLm, Csae, CsaeConfig};
 
 use crate::analysis::causal::Causal;
@@ -52,6 +53,8 @@ pub struct Results {
     pub trainings: Vec<TrainingResult>,
     /// One model of each exported trial, for the bundle.
     pub exports: Vec<Export>,
+    /// One model of each rival that is a plain dictionary, for other programs.
+    pub dictionaries: Vec<(String, Dictionary)>,
     /// Trainings that left the numbers that can be computed with, and where.
     pub diverged: Vec<String>,
     /// How rows were made ready.
@@ -182,6 +185,7 @@ impl Results {
         stage.progress(1, &|| "held-out text read".into());
         let mut methods = baselines::all(&held_out, rows, &sparsities(experiment))?;
         let (mut trainings, mut exports, mut diverged) = (vec![], vec![], vec![]);
+        let mut dictionaries = vec![];
         for trial in &trials {
             diverged.extend(trial.diverged.clone());
             if trial.trainings.is_empty() {
@@ -192,6 +196,7 @@ impl Results {
             methods.push(measured.method);
             trainings.extend(measured.trainings);
             exports.extend(measured.export);
+            dictionaries.extend(measured.dictionary);
             stage.progress(1 + trainings.len() as u64, &|| trial.trial.label());
         }
         ensure!(!exports.is_empty(), "no training came to its end: {}", diverged.join("; "));
@@ -210,6 +215,7 @@ impl Results {
             methods,
             trainings,
             exports,
+            dictionaries,
             diverged,
             normalization: rows.normalization.clone(),
             task: task(experiment, &held_out),

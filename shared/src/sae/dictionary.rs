@@ -220,6 +220,10 @@ impl Autoencoder for Dictionary {
     fn directions(&self) -> Tensor<2> {
         self.decoder.val()
     }
+
+    fn dictionary(&self) -> Option<&Dictionary> {
+        Some(self)
+    }
 }
 
 impl Teachable for Dictionary {
