@@ -18,7 +18,7 @@ fn a_run_writes_its_results_and_a_second_call_touches_nothing() {
     assert!(means["best_val_loss_mean"].as_f64().unwrap() > 0.5);
     assert!(means["topk_l0_max_mean"].as_f64().unwrap() <= 32.0);
     let table = String::from_utf8(output.stdout.clone()).unwrap();
-    assert!(table.contains("attention") && table.lines().count() == 5, "{table}");
+    assert!(table.contains("attention") && table.lines().count() == 7, "{table}");
     assert!(!stderr(&output).contains('\r') && !stderr(&output).contains('\x1b'));
 
     let before = program.contents("run_1");
@@ -75,7 +75,17 @@ fn every_plan_leaves_what_it_promises() {
         ("run_2", "attention", &["plots/fvu_changes.svg"]),
         ("run_3", "units_k16", &["pareto.md", "pareto.csv", "plots/pareto_fvu.png"]),
         ("run_4", "no_refit", &["ablations.md", "ablations.csv", "plots/ablations.svg"]),
-        ("run_5", "relu_l1_k16", &["pareto.csv", "rivals.md", "plots/pareto_ce_recovered.csv"]),
+        (
+            "run_5",
+            "relu_l1_k16",
+            &[
+                "pareto.csv",
+                "rivals.md",
+                "plots/pareto_ce_recovered.csv",
+                "export/saelens/batch_topk/cfg.json",
+                "export/sparsify/units/blocks.0.hook_resid_post/cfg.json",
+            ],
+        ),
     ] {
         let output = program.run(&[&format!("--out_dir={run}")]);
 

@@ -15,6 +15,7 @@ pub mod interrupt;
 pub mod output;
 pub mod plan;
 pub mod ratings;
+pub mod report;
 pub mod results;
 pub mod run_folder;
 pub mod settings;
@@ -165,6 +166,7 @@ pub fn after_help() -> String {
          Settings, each a line of csae.toml where the trainer is started, as in device = \"cpu\",\n\
          or over that an environment variable, as in CSAE_DEVICE=cpu:\n  \
          data      folder with shakespeare_char/input.txt; else ./data, else a download\n  \
+         text      which of its texts: shakespeare_char, enwik8, text8, or any folder's name\n  \
          language  arithmetic, boolean, grammar: a generated language in place of the text\n  \
          device    auto, cpu, wgpu, cuda, software\n  \
          profile   smoke, cpu, full; by the device if not set\n  \

@@ -11,6 +11,7 @@ use trainer::benchmark::command;
 use trainer::complaint::{Complaint, exit_code};
 use trainer::console::{self, Console};
 use trainer::ratings::{self, RatingsArgs};
+use trainer::report::{self, ReportArgs};
 use trainer::settings::{self, Settings};
 use trainer::site::{self, SiteArgs};
 use trainer::speed::{self, SpeedArgs};
@@ -38,6 +39,7 @@ enum Command {
     Speed(SpeedArgs),
     Study(StudyArgs),
     Ratings(RatingsArgs),
+    Report(ReportArgs),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +71,7 @@ fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
         (Some(Command::Speed(arguments)), _) => speed::run(arguments, console),
         (Some(Command::Study(arguments)), _) => study::run(arguments, &settings, console),
         (Some(Command::Ratings(arguments)), _) => ratings::run(arguments, console),
+        (Some(Command::Report(arguments)), _) => report::run(arguments, console),
         (None, Some(out_dir)) => trainer::run(out_dir, &settings, console),
         (None, None) => Err(Complaint::usage("no --out_dir was given")
             .fix("trainer --out_dir=run_1, or trainer --help")

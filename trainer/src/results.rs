@@ -2,6 +2,7 @@
 
 mod baselines;
 pub mod comparison;
+pub mod sample;
 mod trial;
 mod writing;
 
@@ -9,6 +10,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 use shared::bundle::Normalization;
 use shared::report::{Combination, FeatureStats, Metric, Quality};
+use shared::sae::dictionary::Dictionary;
 use shared::{CharLm, Csae, CsaeConfig};
 
 use crate::analysis::causal::Causal;
@@ -22,6 +24,7 @@ use crate::experiment::{Experiment, ReadyRows, TrialResult};
 use crate::plan::Relation;
 use crate::train::lm::TrainedLm;
 use comparison::Comparison;
+use sample::Sample;
 use trial::MeasuredTrial;
 pub(crate) use writing::write;
 
@@ -50,6 +53,8 @@ pub struct Results {
     pub trainings: Vec<TrainingResult>,
     /// One model of each exported trial, for the bundle.
     pub exports: Vec<Export>,
+    /// One model of each rival that is a plain dictionary, for other programs.
+    pub dictionaries: Vec<(String, Dictionary)>,
     /// Trainings that left the numbers that can be computed with, and where.
     pub diverged: Vec<String>,
     /// How rows were made ready.
@@ -58,6 +63,8 @@ pub struct Results {
     pub task: Option<TaskAccuracy>,
     /// What a transcoder of the perceptron tells.
     pub transcoder: Option<Transcoded>,
+    /// A few held-out rows for other programs.
+    pub sample: Sample,
 }
 
 /// The language model and how it did.
@@ -178,6 +185,7 @@ impl Results {
         stage.progress(1, &|| "held-out text read".into());
         let mut methods = baselines::all(&held_out, rows, &sparsities(experiment))?;
         let (mut trainings, mut exports, mut diverged) = (vec![], vec![], vec![]);
+        let mut dictionaries = vec![];
         for trial in &trials {
             diverged.extend(trial.diverged.clone());
             if trial.trainings.is_empty() {
@@ -188,9 +196,11 @@ impl Results {
             methods.push(measured.method);
             trainings.extend(measured.trainings);
             exports.extend(measured.export);
+            dictionaries.extend(measured.dictionary);
             stage.progress(1 + trainings.len() as u64, &|| trial.trial.label());
         }
         ensure!(!exports.is_empty(), "no training came to its end: {}", diverged.join("; "));
+        let sample = Sample::of(&held_out, rows, profile.sparsity_k, &exports)?;
         let lm = LmResult::of(lm, experiment)?;
         stage.finish(&format!("{} methods on {} held-out rows", methods.len(), held_out.count()));
         Ok(Self {
@@ -205,10 +215,12 @@ impl Results {
             methods,
             trainings,
             exports,
+            dictionaries,
             diverged,
             normalization: rows.normalization.clone(),
             task: task(experiment, &held_out),
             transcoder,
+            sample,
         })
     }
 }

@@ -31,6 +31,8 @@ pub enum DeviceChoice {
 pub struct Settings {
     /// `data`: the folder with one folder for each data set.
     pub data: Option<PathBuf>,
+    /// `text`: the name of the text to explain, `shakespeare_char` if not given.
+    pub text: Option<String>,
     /// `language`: a generated language to explain in place of a text.
     pub language: Option<Language>,
     /// `device`.
@@ -52,8 +54,8 @@ pub struct Settings {
 /// The file with settings, in the folder in which the trainer is started.
 pub const FILE: &str = "csae.toml";
 /// What can be set in [`FILE`]; in the environment as `CSAE_DATA` and so on.
-const KEYS: [&str; 9] =
-    ["data", "language", "device", "profile", "cache", "export", "seeds", "layer", "steps"];
+const KEYS: [&str; 10] =
+    ["data", "text", "language", "device", "profile", "cache", "export", "seeds", "layer", "steps"];
 
 impl Settings {
     /// Reads the settings from the text of [`FILE`], if there is one, and through `variable`, which
@@ -75,6 +77,7 @@ impl Settings {
         };
         Ok(Self {
             data: given("data").map(|given| given.value.into()),
+            text: given("text").map(|given| given.value.to_string_lossy().into_owned()),
             language: one_of(
                 given("language"),
                 &Language::ALL.map(|language| (language.name(), language)),

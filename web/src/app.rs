@@ -177,7 +177,7 @@ fn Header(
                 >
                     {move || if is_dark() { "☀" } else { "☾" }}
                 </button>
-                <button class="icon" aria-label="Keys" on:click=move |_| help.set(true)>"?"</button>
+                <button class="icon opener" aria-label="Keys" on:click=move |_| help.set(true)>"?"</button>
             </div>
         </header>
     }

@@ -71,15 +71,19 @@ impl<'a, T: Iterator<Item = (f32, &'a [f32])> + Clone> WithSimd for WeightedSum<
         let Self { out, terms } = self;
         let mut from = 0;
         while out.len() - from >= 8 * S::F32_LANES {
-            tile::<S, 8>(simd, out, from, terms.clone());
+            tile::<S, 8, 1>(simd, out, from, terms.clone());
             from += 8 * S::F32_LANES;
         }
         if out.len() - from >= 4 * S::F32_LANES {
-            tile::<S, 4>(simd, out, from, terms.clone());
+            tile::<S, 4, 2>(simd, out, from, terms.clone());
             from += 4 * S::F32_LANES;
         }
-        while out.len() - from >= S::F32_LANES {
-            tile::<S, 1>(simd, out, from, terms.clone());
+        if out.len() - from >= 2 * S::F32_LANES {
+            tile::<S, 2, 4>(simd, out, from, terms.clone());
+            from += 2 * S::F32_LANES;
+        }
+        if out.len() - from >= S::F32_LANES {
+            tile::<S, 1, 8>(simd, out, from, terms.clone());
             from += S::F32_LANES;
         }
         for (place, out) in out.iter_mut().enumerate().skip(from) {
@@ -89,23 +93,32 @@ impl<'a, T: Iterator<Item = (f32, &'a [f32])> + Clone> WithSimd for WeightedSum<
 }
 
 /// `N` registers of the sum, from the place `from` on: they stay where they are until all is added.
+/// Where these are few, terms are added by turns to `SUMS` of them, so that none waits for another.
 #[inline(always)]
-fn tile<'a, S: Simd, const N: usize>(
+fn tile<'a, S: Simd, const N: usize, const SUMS: usize>(
     simd: S,
     out: &mut [f32],
     from: usize,
-    terms: impl Iterator<Item = (f32, &'a [f32])>,
+    mut terms: impl Iterator<Item = (f32, &'a [f32])>,
 ) {
-    let mut sums = [simd.splat_f32s(0.0); N];
-    for (times, vector) in terms {
-        let times = simd.splat_f32s(times);
-        let (vector, _) = S::as_simd_f32s(&vector[from..from + N * S::F32_LANES]);
-        for (sum, vector) in sums.iter_mut().zip(vector) {
-            *sum = simd.mul_add_e_f32s(times, *vector, *sum);
+    let mut sums = [[simd.splat_f32s(0.0); N]; SUMS];
+    'all: loop {
+        for sums in &mut sums {
+            let Some((times, vector)) = terms.next() else { break 'all };
+            let times = simd.splat_f32s(times);
+            let (vector, _) = S::as_simd_f32s(&vector[from..from + N * S::F32_LANES]);
+            for (sum, vector) in sums.iter_mut().zip(vector) {
+                *sum = simd.mul_add_e_f32s(times, *vector, *sum);
+            }
         }
     }
     let (out, _) = S::as_mut_simd_f32s(&mut out[from..from + N * S::F32_LANES]);
-    out.copy_from_slice(&sums);
+    out.copy_from_slice(&sums[0]);
+    for sums in &sums[1..] {
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = simd.add_f32s(*out, *sum);
+        }
+    }
 }
 
 struct Dots<'a> {

@@ -142,6 +142,11 @@ impl DictionaryConfig {
 }
 
 impl Dictionary {
+    /// How few features are active.
+    pub fn sparsity(&self) -> &Sparsity {
+        &self.sparsity
+    }
+
     fn features(&self, rows: Tensor<2>) -> Tensor<2> {
         let centred = rows - self.decoder_bias.val().unsqueeze();
         let input = match &self.hidden {
@@ -214,6 +219,10 @@ impl Autoencoder for Dictionary {
 
     fn directions(&self) -> Tensor<2> {
         self.decoder.val()
+    }
+
+    fn dictionary(&self) -> Option<&Dictionary> {
+        Some(self)
     }
 }
 

@@ -13,6 +13,7 @@ use burn::tensor::activation::relu;
 
 use crate::csae::unit_rows;
 use crate::{Csae, Limits, TopK};
+use dictionary::Dictionary;
 
 /// What an autoencoder makes of a batch of activations.
 #[derive(Clone, Debug)]
@@ -39,6 +40,12 @@ pub trait Autoencoder: Debug {
 
     /// The direction of each feature on its own, of length 1: `[n_features, d_model]`.
     fn directions(&self) -> Tensor<2>;
+
+    /// The model as features that add up, if that is all there is to it: a form that other programs
+    /// have, too.
+    fn dictionary(&self) -> Option<&Dictionary> {
+        None
+    }
 }
 
 /// An autoencoder that gradients can teach.

@@ -15,7 +15,7 @@ use shared::{CharLm, Csae, Limits, TopK};
 use super::measures;
 use super::screening::sparse::SparseRows;
 use crate::activations::{self, counted};
-use crate::data::{Batch, Windows};
+use crate::data::{Batch, Rows, Windows};
 use crate::interrupt;
 use crate::train::lm::losses;
 
@@ -127,6 +127,20 @@ impl<'a> HeldOut<'a> {
     /// By how much the rows were scaled.
     pub fn scale(&self) -> f32 {
         self.normalization.scale
+    }
+
+    /// The first rows that count, at most `count`, as the language model computes them:
+    /// `[rows, d_model]`.
+    pub fn first(&self, count: usize) -> Rows {
+        let mut rows = Rows { values: vec![], width: self.normalization.mean.len() };
+        for batch in &self.batches {
+            if rows.len() >= count {
+                break;
+            }
+            rows.values.extend(to_vec(counted(batch.stream.clone(), self.windows)));
+        }
+        rows.values.truncate(count * rows.width);
+        rows
     }
 
     /// How many rows count.

@@ -12,6 +12,8 @@ pub struct Pca {
     /// One component in each column, the one with the largest variance first:
     /// `[d_model, d_model]`.
     components: Tensor<2>,
+    /// How much rows vary along each: `[d_model]`.
+    variances: Vec<f64>,
 }
 
 impl Pca {
@@ -25,7 +27,9 @@ impl Pca {
         device: &Device,
     ) -> Result<Self> {
         let mut gram = Mat::<f64>::zeros(d_model, d_model);
+        let mut count = 0;
         for block in blocks {
+            count += block.dims()[0];
             let product = to_vec(block.clone().transpose().matmul(block));
             for (place, value) in product.iter().enumerate() {
                 gram[(place / d_model, place % d_model)] += f64::from(*value);
@@ -39,8 +43,16 @@ impl Pca {
         for row in 0..d_model {
             components.extend((0..d_model).rev().map(|column| vectors[(row, column)] as f32));
         }
+        let values = eigen.S().column_vector();
+        let variance = |place: usize| values[place] / (count.max(2) - 1) as f64;
+        let variances = (0..d_model).rev().map(variance).collect();
         let data = TensorData::new(components, [d_model, d_model]);
-        Ok(Self { components: Tensor::from_data(data, device) })
+        Ok(Self { components: Tensor::from_data(data, device), variances })
+    }
+
+    /// The variance of the rows along each component, the largest first: `[d_model]`.
+    pub fn variances(&self) -> &[f64] {
+        &self.variances
     }
 
     /// One component in each column, the one with the largest variance first:
@@ -97,6 +109,31 @@ mod tests {
 
         let difference = (product - Tensor::eye(4, &Device::flex())).abs().max();
         assert!(difference.into_scalar::<f32>() < 1e-5);
+    }
+
+    #[test]
+    fn components_and_variances_are_those_of_scikit_learn() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/golden/nmf_pca.json")).unwrap();
+        let matrix = |value: &serde_json::Value| -> Vec<Vec<f32>> {
+            serde_json::from_value(value.clone()).unwrap()
+        };
+        let rows = matrix(&golden["rows"]);
+        let shape = [rows.len(), 4];
+        let rows = Tensor::from_data(TensorData::new(rows.concat(), shape), &Device::flex());
+
+        let pca = Pca::fit(rows.split(25, 0).into_iter(), 4, &Device::flex()).unwrap();
+
+        let expected = matrix(&golden["pca"]["components"]);
+        for (ours, theirs) in to_vec(pca.components.transpose()).chunks(4).zip(&expected) {
+            let cosine: f32 = ours.iter().zip(theirs).map(|(one, other)| one * other).sum();
+            assert!((cosine.abs() - 1.0).abs() < 1e-5, "{ours:?} {theirs:?}");
+        }
+        let theirs: Vec<f64> =
+            serde_json::from_value(golden["pca"]["explained_variance"].clone()).unwrap();
+        for (one, other) in pca.variances.iter().zip(theirs) {
+            assert!((one / other - 1.0).abs() < 1e-4, "{one} {other}");
+        }
     }
 
     #[test]

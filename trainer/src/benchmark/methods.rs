@@ -6,7 +6,7 @@ use shared::sae::coefficient_attention::CoefficientAttentionConfig;
 use shared::sae::dictionary::{DictionaryConfig, Sparsity};
 use shared::sae::literal::LiteralConfig;
 use shared::sae::poly::PolySaeConfig;
-use shared::{AttentionConfig, CsaeConfig, UnitsConfig};
+use shared::{AttentionConfig, CsaeConfig, UnitsConfig, UnitsPrinciple};
 
 use super::config::WorldConfig;
 use super::rivals::Rival;
@@ -19,6 +19,12 @@ use crate::plan::{ModelConfig, RivalConfig};
 pub enum Method {
     /// Composition units, trained together with the features.
     Csae,
+    /// The same, but units may say what their parts can.
+    CsaeNotOrthogonal,
+    /// The same, but the code is changed by what the units learn.
+    CsaeNotDetached,
+    /// The same, but no missing directions are looked for.
+    CsaeNotCompleted,
     /// Screening what features alone leave over, after the same training without units.
     Screening,
     /// Screening after an ordinary training, in which no missing directions are looked for.
@@ -83,7 +89,8 @@ impl Method {
     /// What of the model proposes.
     pub fn proposer(self) -> Proposer {
         match self {
-            Self::Csae => Proposer::Units,
+            Self::Csae | Self::CsaeNotOrthogonal => Proposer::Units,
+            Self::CsaeNotDetached | Self::CsaeNotCompleted => Proposer::Units,
             Self::Screening | Self::PlainScreening => Proposer::Screening,
             Self::TopK384 | Self::BatchTopK => Proposer::Screening,
             Self::Matryoshka | Self::MlpEncoder => Proposer::Screening,
@@ -100,14 +107,17 @@ impl Method {
 
     /// Whether the model is a rival's, so that several learning rates are tried.
     pub fn is_swept(self) -> bool {
-        !self.is_completed()
+        !self.is_completed() && self.proposer() != Proposer::Units
     }
 
     /// Whether the training looks for directions that are missing in the dictionary. Statistics
     /// are given that dictionary, too.
     pub fn is_completed(self) -> bool {
-        let statistic = matches!(self.proposer(), Proposer::Statistic(_));
-        statistic || matches!(self, Self::Csae | Self::Screening)
+        match self.proposer() {
+            Proposer::Statistic(_) => true,
+            Proposer::Units => self != Self::CsaeNotCompleted,
+            _ => self == Self::Screening,
+        }
     }
 
     /// The model for a world of this kind. `k` is a quarter above the mean number of active
@@ -146,8 +156,13 @@ impl Method {
         let plain = CsaeConfig::new(d_model).with_n_features(n_features);
         let refitted = plain.clone().with_refit_steps(3);
         let attention = AttentionConfig::new();
+        let units = |without| Some(UnitsConfig::new().with_without(without));
         match self {
-            Self::Csae => refitted.with_units(Some(UnitsConfig::new())),
+            Self::Csae | Self::CsaeNotCompleted => refitted.with_units(units(None)),
+            Self::CsaeNotOrthogonal => {
+                refitted.with_units(units(Some(UnitsPrinciple::Orthogonality)))
+            }
+            Self::CsaeNotDetached => refitted.with_units(units(Some(UnitsPrinciple::Detachment))),
             Self::TopK384 | Self::AndMining => refitted.with_n_features(n_features * 3 / 2),
             Self::Attention => plain.with_attention(Some(attention)),
             Self::AttentionTwoRounds => {

@@ -5,14 +5,19 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::languages::{AnnotatedText, Language, Split};
+use super::large_text::LargeText;
+use super::own_text::{self, OwnText};
 use super::{Corpus, DataError, DataSettings, PublishedText, downloader, find};
 use crate::complaint::Complaint;
 use crate::console::Console;
+use crate::interrupt;
 use crate::plan::{Profile, ProfileName};
 use crate::settings::Settings;
 
 /// Of the generated language.
 const SEED: u64 = 1;
+/// How many bytes of a large text two processor cores learn from.
+const PREFIX: usize = 4_000_000;
 
 /// The text of a run, and what a reader of the results must know about it.
 #[derive(Clone, Debug)]
@@ -30,7 +35,7 @@ pub struct ChosenText {
 /// The text for a run of this size.
 ///
 /// # Errors
-/// The text that the user gave cannot be used.
+/// The text that the user gave or chose cannot be used.
 pub fn corpus_for(
     profile: &Profile,
     settings: &Settings,
@@ -38,26 +43,30 @@ pub fn corpus_for(
     console: &Console,
 ) -> Result<ChosenText> {
     if let Some(language) = settings.language {
+        if let Some(text) = &settings.text {
+            let what = format!("both a text, {text}, and a language, {}", language.name());
+            return Err(Complaint::usage(what).fix("unset CSAE_TEXT or CSAE_LANGUAGE").into());
+        }
         return generated(profile, language);
     }
-    let published = PublishedText::shakespeare_char();
     let places = DataSettings {
         given: settings.data.clone(),
         beside: "data".into(),
         cache: cache.join("data"),
         agent: downloader(),
     };
+    let published = PublishedText::shakespeare_char();
+    if let Some(name) = settings.text.as_deref().filter(|name| *name != published.name) {
+        return chosen(profile, name, &places, console);
+    }
     match find(&published, &places, &mut |text| console.say(text)) {
         Ok(found) => {
-            console.say(&format!("text: {}", found.path.display()));
             let origin = found.path.display().to_string();
-            if let Some(note) = &found.note {
-                console.say(note);
-            }
+            say_found(console, &origin, found.note.as_deref());
             let corpus = corpus(profile, &published.name, &found.text, &origin)?;
             Ok(ChosenText { corpus, left_out: vec![], remark: found.note, hidden: None })
         }
-        Err(DataError::Missing(missing)) => {
+        Err(DataError::Missing(missing)) if settings.text.is_none() => {
             console.say(&missing.to_string());
             console.say("going on with a generated language, arithmetic");
             let left_out = vec![(missing.name, missing.reason)];
@@ -65,6 +74,62 @@ pub fn corpus_for(
         }
         Err(unusable) => Err(Complaint::usage(unusable.to_string()).into()),
     }
+}
+
+fn say_found(console: &Console, origin: &str, note: Option<&str>) {
+    console.say(&format!("text: {origin}"));
+    if let Some(note) = note {
+        console.say(note);
+    }
+}
+
+/// The text that the user chose by its name. Nothing else will do.
+fn chosen(
+    profile: &Profile,
+    name: &str,
+    places: &DataSettings,
+    console: &Console,
+) -> Result<ChosenText> {
+    let refused = |error: DataError| match interrupt::requested() {
+        true => interrupt::stopped(),
+        false => Complaint::usage(error.to_string()),
+    };
+    let minimum = profile.lm.block_size + 1;
+    if let Some(text) = LargeText::named(name) {
+        let parts = text
+            .find(large_limit(profile), places, &mut |text| console.say(text))
+            .map_err(refused)?;
+        let origin = parts.path.display().to_string();
+        say_found(console, &origin, parts.note.as_deref());
+        let corpus = Corpus::from_bytes(name, [&parts.train, &parts.validation], &origin, minimum)
+            .map_err(|error| Complaint::usage(error.to_string()))?;
+        return Ok(ChosenText { corpus, left_out: vec![], remark: parts.note, hidden: None });
+    }
+    let OwnText { bytes, path, note } = own_text::find(name, places).map_err(refused)?;
+    let origin = path.display().to_string();
+    say_found(console, &origin, note.as_deref());
+    let corpus = match own_text::excerpt_of(name) {
+        Some(_) => {
+            let length = profile.text_limit.map_or(bytes.len(), |limit| limit.min(bytes.len()));
+            let parts = bytes[..length].split_at(length / 10 * 9);
+            Corpus::from_bytes(name, parts.into(), &origin, minimum)
+                .map_err(|error| Complaint::usage(error.to_string()))?
+        }
+        None => {
+            let text = String::from_utf8(bytes).map_err(|error| {
+                let place = error.utf8_error().valid_up_to();
+                Complaint::usage(format!("{origin}: is not UTF-8 at byte {place}"))
+                    .fix("save the text as UTF-8")
+            })?;
+            corpus(profile, name, &text, &origin)?
+        }
+    };
+    Ok(ChosenText { corpus, left_out: vec![], remark: note, hidden: None })
+}
+
+/// How many bytes of a large text a run of this size keeps; all of them if not given.
+fn large_limit(profile: &Profile) -> Option<usize> {
+    profile.text_limit.or((profile.name == ProfileName::Cpu).then_some(PREFIX))
 }
 
 /// A text of a generated language; no line to validate on is trained on.
@@ -90,13 +155,92 @@ fn corpus(profile: &Profile, name: &str, text: &str, origin: &str) -> Result<Cor
 mod tests {
     use super::*;
 
-    fn with_text(text: &[u8]) -> Result<ChosenText> {
+    /// What is chosen among texts with this name and content.
+    fn among(texts: &[(&str, &[u8])], chosen: Option<&str>) -> Result<ChosenText> {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("shakespeare_char/input.txt");
-        crate::files::write_whole(&file, text).unwrap();
-        let settings = Settings { data: Some(folder.path().into()), ..Settings::default() };
+        for (name, text) in texts {
+            let file = folder.path().join(name).join("input.txt");
+            crate::files::write_whole(&file, text).unwrap();
+        }
+        let text = chosen.map(String::from);
+        let settings = Settings { data: Some(folder.path().into()), text, ..Settings::default() };
         let profile = Profile::named(ProfileName::Smoke);
         corpus_for(&profile, &settings, folder.path(), &Console::new())
+    }
+
+    fn with_text(text: &[u8]) -> Result<ChosenText> {
+        among(&[("shakespeare_char", text)], None)
+    }
+
+    fn refusal(texts: &[(&str, &[u8])], chosen: &str) -> String {
+        let error = among(texts, Some(chosen)).unwrap_err();
+        assert_eq!(error.downcast_ref::<Complaint>().unwrap().code(), 2);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_text_is_chosen_by_its_name() {
+        let bible = "In the beginning God created the heaven and the earth. ".repeat(100);
+        let texts: [(&str, &[u8]); 2] =
+            [("shakespeare_char", b"To be, or not"), ("kjv_bible", bible.as_bytes())];
+
+        let ChosenText { corpus, remark, .. } = among(&texts, Some("kjv_bible")).unwrap();
+
+        assert_eq!((corpus.name.as_str(), remark), ("kjv_bible", None));
+        assert_eq!(corpus.train.len(), 55 * 90);
+    }
+
+    #[test]
+    fn an_excerpt_is_bytes_and_is_never_called_by_the_whole_ones_name() {
+        let text = "<page> caf\u{e9} </page> ".repeat(4_000);
+        let name = "enwik8_excerpt_4MB";
+
+        let ChosenText { corpus, remark, .. } =
+            among(&[(name, text.as_bytes())], Some(name)).unwrap();
+
+        assert_eq!(corpus.name, name);
+        assert!(corpus.vocab.id('\u{c3}').is_some() && corpus.vocab.id('\u{e9}').is_none());
+        assert_eq!((corpus.train.len(), corpus.validation.len()), (57_600, 6_400));
+        assert!(remark.unwrap().contains("enwik8_excerpt_4MB is not enwik8"));
+        let refused = refusal(&[("enwik8", text.as_bytes())], "enwik8");
+        assert!(refused.contains("CSAE_TEXT=enwik8_excerpt"), "{refused}");
+    }
+
+    #[test]
+    fn texts_that_are_not_there_are_refused_with_those_that_are() {
+        let texts: [(&str, &[u8]); 2] = [("kjv_bible", b"In the beginning"), ("sonnets", b"")];
+
+        let refused = refusal(&texts, "kjv");
+        assert!(refused.contains("kjv/input.txt") && refused.contains("kjv_bible"), "{refused}");
+        let refused = refusal(&texts, "shakespeare_char");
+        assert!(refused.contains("CSAE_TEXT: kjv_bible, sonnets"), "{refused}");
+        assert!(refusal(&texts, "../kjv_bible").contains("not the name of a folder"));
+        assert!(refusal(&texts, "sonnets").contains("is empty"));
+        assert!(refusal(&[("x", b"\xff")], "x").contains("not UTF-8 at byte 0"));
+        assert!(refusal(&texts, "kjv_bible").contains("too short"));
+    }
+
+    #[test]
+    fn a_text_and_a_language_at_once_are_refused() {
+        let settings = Settings {
+            text: Some("kjv_bible".into()),
+            language: Some(Language::Boolean),
+            ..Settings::default()
+        };
+        let profile = Profile::named(ProfileName::Smoke);
+
+        let error = corpus_for(&profile, &settings, Path::new("x"), &Console::new()).unwrap_err();
+
+        assert!(error.to_string().contains("kjv_bible") && error.is::<Complaint>(), "{error}");
+    }
+
+    #[test]
+    fn two_cores_read_four_megabytes_of_a_large_text_and_a_graphics_card_all() {
+        let limit = |name| large_limit(&Profile::named(name));
+
+        assert_eq!(limit(ProfileName::Smoke), Some(64_000));
+        assert_eq!(limit(ProfileName::Cpu), Some(4_000_000));
+        assert_eq!(limit(ProfileName::Full), None);
     }
 
     #[test]

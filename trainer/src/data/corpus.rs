@@ -101,6 +101,46 @@ impl Corpus {
         Ok(Self { train, validation, ..whole })
     }
 
+    /// Takes each byte for a character: the one with this code point, below 256. The parts share no byte
+    /// of the text, and need not follow each other.
+    ///
+    /// # Errors
+    /// A part has fewer than `minimum_characters`, or all bytes are the same.
+    pub fn from_bytes(
+        name: &str,
+        [train, validation]: [&[u8]; 2],
+        origin: &str,
+        minimum_characters: usize,
+    ) -> Result<Self, CorpusError> {
+        let origin = origin.to_owned();
+        let characters = train.len().min(validation.len());
+        if characters < minimum_characters.max(1) {
+            let minimum = minimum_characters;
+            return Err(CorpusError::TooShort { origin, characters, minimum });
+        }
+        let mut seen = [false; 256];
+        train.iter().chain(validation).for_each(|byte| seen[usize::from(*byte)] = true);
+        let bytes: Vec<u8> = (0..=255).filter(|byte| seen[usize::from(*byte)]).collect();
+        if let [only] = bytes[..] {
+            return Err(CorpusError::OneCharacter { origin, character: char::from(only) });
+        }
+        let mut ids = [0; 256];
+        bytes.iter().zip(0..).for_each(|(byte, id)| ids[usize::from(*byte)] = id);
+        let encode = |part: &[u8]| part.iter().map(|byte| ids[usize::from(*byte)]).collect();
+        let characters: Vec<char> = bytes.iter().copied().map(char::from).collect();
+        let vocab = Vocab::try_from(characters).expect("bytes ascend, each once");
+        let mut digest = Sha256::new();
+        digest.update(train);
+        digest.update(validation);
+        Ok(Self {
+            name: name.to_owned(),
+            vocab,
+            train: encode(train),
+            validation: encode(validation),
+            sha256: hex(&digest.finalize()),
+        })
+    }
+
     /// How many characters a text needs for both parts to hold a block of `block_size` and the
     /// character after it.
     pub fn minimum_characters(block_size: usize) -> usize {
@@ -143,6 +183,18 @@ mod tests {
         assert_eq!((corpus.train, corpus.validation), (vec![0, 1, 0, 1], vec![0, 2, 2]));
         assert_eq!(corpus.sha256, sha256_hex(b"ababacc"));
         assert!(Corpus::from_parts("t", ["abab", "acc"], 4).is_err());
+    }
+
+    #[test]
+    fn bytes_are_the_characters_below_256() {
+        let corpus = Corpus::from_bytes("t", [b"b\xc3\xa9b", b"\xffb"], "t", 2).unwrap();
+
+        assert_eq!(corpus.vocab, Vocab::of("b\u{a9}\u{c3}\u{ff}"));
+        assert_eq!((corpus.train, corpus.validation), (vec![0, 2, 1, 0], vec![3, 0]));
+        assert_eq!(corpus.sha256, sha256_hex(b"b\xc3\xa9b\xffb"));
+        let refused = |parts| Corpus::from_bytes("t", parts, "t", 2).unwrap_err().to_string();
+        assert!(refused([b"ab", b"a"]).contains("too short"));
+        assert!(refused([b"aa", b"aa"]).contains("a one-character text"));
     }
 
     #[test]

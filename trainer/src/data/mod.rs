@@ -3,10 +3,14 @@
 mod batch;
 mod choice;
 mod corpus;
+mod download;
 pub mod languages;
+mod large_text;
+mod own_text;
 mod published;
 mod rows;
 mod text_files;
+mod zip_member;
 
 pub use batch::{Batch, Batches, Windows};
 pub use choice::{ChosenText, corpus_for};

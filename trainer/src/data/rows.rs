@@ -22,6 +22,12 @@ impl Rows {
         self.values.is_empty()
     }
 
+    /// The first `count` rows.
+    pub fn beginning(&self, count: usize) -> Self {
+        let length = (count * self.width).min(self.values.len());
+        Self { values: self.values[..length].to_vec(), width: self.width }
+    }
+
     /// The rows one by one.
     pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.width.max(1))
@@ -70,5 +76,7 @@ mod tests {
         assert_eq!(blocks.iter().map(|block| block.dims()[0]).collect::<Vec<_>>(), [2, 2, 1]);
         assert_eq!(to_vec(Tensor::cat(blocks, 0)), rows().values);
         assert_eq!(rows().len(), 5);
+        assert_eq!(rows().beginning(2).values, [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(rows().beginning(9), rows());
     }
 }

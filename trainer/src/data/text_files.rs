@@ -82,7 +82,7 @@ pub fn find(
     if let Some(folder) = &settings.given {
         let path = file_in(folder, text);
         let Some(bytes) = read_if_there(&path)? else {
-            return Err(not_in_given(text, folder, &path));
+            return Err(not_in_given(&text.name, folder, &path));
         };
         return accept(text, &path, bytes);
     }
@@ -112,7 +112,8 @@ fn file_in(folder: &Path, text: &PublishedText) -> PathBuf {
     absolute(&path).unwrap_or(path)
 }
 
-fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DataError> {
+/// The bytes of a file, or `None` if there is no such file.
+pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DataError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) => match error.kind() {
@@ -125,18 +126,34 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DataError> {
     }
 }
 
-fn not_in_given(text: &PublishedText, folder: &Path, path: &Path) -> DataError {
+/// The folder that the user gave lacks the text called `name`; `path` is where it would be.
+pub(super) fn not_in_given(name: &str, folder: &Path, path: &Path) -> DataError {
     let problem = match folder.metadata() {
         Err(_) => "not found: there is no such folder as CSAE_DATA says",
         Ok(metadata) if metadata.is_file() => "not found: CSAE_DATA is a file, not a folder",
         Ok(_) => "not found in the folder that CSAE_DATA says",
     };
-    let fix = format!(
-        "set CSAE_DATA to the folder that holds {}/input.txt, or unset it to have the text looked \
-         for in ./data and downloaded",
-        text.name
+    let file = path.file_name().unwrap_or_default().display();
+    let mut fix = format!(
+        "set CSAE_DATA to the folder that holds {name}/{file}, or unset it to have the text looked \
+         for in ./data and downloaded"
     );
+    let others = names_in(folder);
+    if !others.is_empty() {
+        fix += &format!("; or choose a text that is there by CSAE_TEXT: {}", others.join(", "));
+    }
     unusable(path, problem, fix)
+}
+
+/// The texts in a folder of texts, by name.
+pub(super) fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().join("input.txt").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
 }
 
 /// Takes any text, as users may bring their own, and notes if it is not the published one.
@@ -159,7 +176,12 @@ fn accept(text: &PublishedText, path: &Path, bytes: Vec<u8>) -> Result<Found, Da
     Ok(Found { text, path, note })
 }
 
-fn unusable(path: &Path, problem: impl Into<String>, fix: impl Into<String>) -> DataError {
+/// What the user put at `path` cannot be used.
+pub(super) fn unusable(
+    path: &Path,
+    problem: impl Into<String>,
+    fix: impl Into<String>,
+) -> DataError {
     DataError::Unusable { path: path.to_owned(), problem: problem.into(), fix: fix.into() }
 }
 

@@ -5,12 +5,16 @@ pub mod causal;
 pub mod combinations;
 pub mod comparisons;
 pub mod curves;
+pub mod extractors;
 pub mod final_info;
+pub mod folded;
 pub mod folder;
 pub mod hidden;
 pub mod npy;
 pub mod plots;
 pub mod png;
+pub mod saelens;
+pub mod sparsify;
 pub mod tables;
 
 use anyhow::Result;
@@ -29,6 +33,9 @@ pub fn write(experiment: &Experiment, results: &Results) -> Result<()> {
     let bundle = bundle::of(experiment, results);
     for (name, bytes) in bundle.to_files()? {
         folder.write(&format!("export/{name}"), &bytes)?;
+    }
+    for (name, bytes) in extractors::files(experiment, results)? {
+        folder.write(&name, &bytes)?;
     }
     for (name, table) in combinations::tables(results).chain(causal::tables(results)) {
         folder.write(&name, table.as_bytes())?;

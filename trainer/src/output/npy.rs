@@ -1,4 +1,4 @@
-//! `all_results.npy`: a pickled dictionary in a numpy file, as `np.save` writes one.
+//! Numpy files: `all_results.npy`, a pickled dictionary as `np.save` writes one, and matrices.
 
 use std::collections::BTreeMap;
 
@@ -49,10 +49,25 @@ pub fn all_results(dataset: &str, results: &Results, info: &FinalInfo) -> Result
     object_array(&all)
 }
 
+/// A numpy file with a matrix of 32-bit numbers, of this `[rows, columns]`.
+pub fn matrix(values: &[f32], [rows, columns]: [usize; 2]) -> Vec<u8> {
+    let shape = format!("({rows}, {columns})");
+    let mut bytes = header("<f4", &shape);
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
 /// A numpy file with an array of no dimensions that holds `value`: `np.load(f).item()` gives it.
 fn object_array(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = header("|O", "()");
+    bytes.extend(pickled_array(&pickle_body(value)?));
+    Ok(bytes)
+}
+
+/// The beginning of a numpy file of numbers of this `kind`, up to the first of them.
+fn header(kind: &str, shape: &str) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    let mut header = "{'descr': '|O', 'fortran_order': False, 'shape': (), }".to_string();
+    let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
     // Magic, version, length and header fill a multiple of 64 bytes.
     while !(10 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
@@ -60,8 +75,7 @@ fn object_array(value: &impl Serialize) -> Result<Vec<u8>> {
     header.push('\n');
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
-    bytes.extend(pickled_array(&pickle_body(value)?));
-    Ok(bytes)
+    bytes
 }
 
 /// The operations that put `value` on a pickle machine's stack, without its frame.
@@ -103,6 +117,16 @@ mod tests {
         assert_eq!(bytes[10 + length - 1], b'\n');
         assert_eq!(&bytes[10 + length..][..2], b"\x80\x03");
         assert_eq!(bytes.last(), Some(&b'.'));
+    }
+
+    #[test]
+    fn a_matrix_is_its_shape_and_its_numbers() {
+        let bytes = matrix(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [3, 2]);
+
+        assert_eq!(bytes.len(), 128 + 6 * 4);
+        let header = String::from_utf8_lossy(&bytes[10..128]);
+        assert!(header.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2)"));
+        assert_eq!(bytes[128 + 8..][..4], 3.0_f32.to_le_bytes());
     }
 
     #[test]

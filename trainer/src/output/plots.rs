@@ -155,7 +155,7 @@ fn changes(results: &Results) -> Option<Chart> {
 }
 
 fn is_autoencoder(method: &&Method) -> bool {
-    !method.name.starts_with("pca")
+    !["pca", "nmf"].iter().any(|baseline| method.name.starts_with(baseline))
 }
 
 /// One bar for each method, less a number, with the lowest and highest seed.

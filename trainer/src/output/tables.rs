@@ -164,6 +164,8 @@ pub fn readme(experiment: &Experiment) -> String {
          config.json       all settings; the same settings on the same machine give the same bytes\n\
          export/           the models as a bundle: bundle.json, weights.safetensors, features.json\n\
          \x20                 and, where features combine, combinations.json\n\
+         export/saelens/   each extractor as SAELens loads it; export/sparsify/ the same for sparsify\n\
+         export/held_out_sample.npy, .json   held-out rows, and what methods leave of exactly these\n\
          combinations/     the same combinations as tables, where there are some\n\
          log.txt           what was said, with times\n{}\n\
          Trained language models and recorded activations are kept in {} for the next run.\n",

@@ -1,5 +1,7 @@
 //! What one would use instead, with as many numbers in a row as the autoencoders have active features.
 
+mod nmf;
+
 use anyhow::Result;
 use shared::report::Quality;
 
@@ -12,6 +14,7 @@ use crate::experiment::ReadyRows;
 pub(super) fn all(held_out: &HeldOut, rows: &ReadyRows, ks: &[usize]) -> Result<Vec<Method>> {
     let own = ks.first().copied();
     let mut methods = pca(held_out, rows, ks)?;
+    methods.extend(nmf::nmf(held_out, rows, ks)?);
     for method in &mut methods {
         if Some(method.sparsity_k) != own {
             method.name = format!("{}_k{}", method.method, method.sparsity_k);
@@ -29,19 +32,22 @@ fn pca(held_out: &HeldOut, rows: &ReadyRows, ks: &[usize]) -> Result<Vec<Method>
         let k = sparsity_k.min(d_model);
         let first = held_out.measure(&mut |rows| pca.first(rows, k))?;
         let largest = held_out.measure(&mut |rows| pca.largest(rows, k))?;
-        for (name, setting, quality) in [
-            ("pca", format!("first {k}"), first),
-            ("pca_largest", format!("{k} largest of {d_model}"), largest),
-        ] {
-            methods.push(Method {
-                name: name.into(),
-                method: name.into(),
-                sparsity_k,
-                setting,
-                seeds: vec![0],
-                qualities: vec![Quality { l0: k as f64, l0_max: k as f64, ..quality }],
-            });
-        }
+        let l0 = [sparsity_k, k];
+        methods.push(baseline("pca", format!("first {k}"), l0, first));
+        let setting = format!("{k} largest of {d_model}");
+        methods.push(baseline("pca_largest", setting, l0, largest));
     }
     Ok(methods)
+}
+
+/// A method without seeds that was asked to use so many numbers in a row, and uses so many.
+fn baseline(name: &str, setting: String, [sparsity_k, l0]: [usize; 2], quality: Quality) -> Method {
+    Method {
+        name: name.into(),
+        method: name.into(),
+        sparsity_k,
+        setting,
+        seeds: vec![0],
+        qualities: vec![Quality { l0: l0 as f64, l0_max: l0 as f64, ..quality }],
+    }
 }

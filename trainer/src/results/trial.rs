@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use shared::report::{Combination, Quality};
 use shared::sae::FinishedCsae;
+use shared::sae::dictionary::Dictionary;
 use shared::weights::to_vec;
 use shared::{CharLm, Limits};
 
@@ -27,6 +28,9 @@ pub(super) struct MeasuredTrial {
     pub trainings: Vec<TrainingResult>,
     /// The first seed at the best learning rate.
     pub export: Option<Export>,
+    /// The same of a rival with the profile's own number of active features, if other programs have
+    /// its form.
+    pub dictionary: Option<(String, Dictionary)>,
 }
 
 impl MeasuredTrial {
@@ -37,7 +41,8 @@ impl MeasuredTrial {
         trial: &TrialResult,
     ) -> Result<Self> {
         let label = trial.trial.label();
-        let (mut all, mut silent, mut trainings, mut export) = (vec![], vec![], vec![], None);
+        let (mut all, mut silent, mut trainings) = (vec![], vec![], vec![]);
+        let (mut export, mut dictionary) = (None, None);
         for training in &trial.trainings {
             let csae = training.model.csae();
             let Evaluated { quality, active } = match csae {
@@ -49,6 +54,10 @@ impl MeasuredTrial {
             };
             if training.learning_rate == trial.best_rate {
                 all.push((training.seed, quality));
+                if trial.trial.sparsity_k.is_none() && dictionary.is_none() {
+                    let rival = training.model.autoencoder().dictionary();
+                    dictionary = rival.map(|rival| (label.clone(), rival.clone()));
+                }
                 let exported = csae.filter(|_| trial.trial.exported);
                 if let Some(FinishedCsae { model, limits }) = exported
                     && model.units.is_some()
@@ -83,7 +92,7 @@ impl MeasuredTrial {
             }
         };
         let silent = (!silent.is_empty()).then(|| method("_silent", silent));
-        Ok(Self { method: method("", all), silent, trainings, export })
+        Ok(Self { method: method("", all), silent, trainings, export, dictionary })
     }
 }
 

@@ -107,9 +107,13 @@ fn corpus(
     let config = &source.config;
     let name = config["data"]["name"].as_str().unwrap_or_default();
     let language = Language::ALL.into_iter().find(|language| language.name() == name);
-    let settings = Settings { language, ..settings.clone() };
-    let is_smoke = config["profile"]["name"] == "smoke";
-    let mut profile = Profile::named(if is_smoke { ProfileName::Smoke } else { ProfileName::Cpu });
+    let text = language.is_none().then(|| name.to_string());
+    let settings = Settings { language, text, ..settings.clone() };
+    let mut profile = Profile::named(match config["profile"]["name"].as_str() {
+        Some("smoke") => ProfileName::Smoke,
+        Some("full") => ProfileName::Full,
+        _ => ProfileName::Cpu,
+    });
     let limit = &config["profile"]["text_limit"];
     profile.text_limit = limit.as_u64().map(|limit| limit as usize);
     profile.lm = source.bundle.manifest.lm.clone();

@@ -57,7 +57,8 @@ fn rival(index: &RunIndex) -> Option<&MethodFigures> {
 
 /// One paragraph made of the run's figures.
 fn answer(index: &RunIndex) -> String {
-    let text = |figure: Figure| with_error(figure, percent);
+    // A number, its error and its unit stay on one line.
+    let text = |figure: Figure| with_error(figure, percent).replace(' ', "\u{a0}");
     let Some(model) = best(index) else {
         return "The run has no figures for the model that is shown.".into();
     };
@@ -142,7 +143,7 @@ fn Methods(
                         <th scope="col">"Method"</th>
                         <th scope="col">"Setting"</th>
                         <th scope="col">"Variance unexplained"</th>
-                        <th scope="col" class="number">"± standard error"</th>
+                        <th scope="col" class="number">"Mean ± standard error"</th>
                         <th scope="col" class="number">"Active"</th>
                         <th scope="col" class="number">"Loss kept"</th>
                     </tr>

@@ -33,14 +33,14 @@ pub fn Plot(
     let drawn = move || {
         let draw = draw.clone();
         view! {
-            <div class="plot" data-testid="plot" on:click=go inner_html=move || draw()></div>
+            <div class="plot" data-testid="plot" on:click=go inner_html=draw></div>
             <p class="hint">{meaning}</p>
         }
     };
     view! {
         <details on:toggle=turn>
             <summary>{name}</summary>
-            {move || is_open.get().then(|| drawn())}
+            {move || is_open.get().then(&drawn)}
         </details>
     }
 }

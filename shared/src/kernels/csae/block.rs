@@ -1,7 +1,7 @@
 //! A block of rows: their codes, what these leave over, and how the loss changes with them.
 
 use super::attention::{self, Attended};
-use super::refit::Refit;
+use super::refit::{AT_ONCE, Refit};
 use super::revive::Revival;
 use super::select::{keys, strongest};
 use super::sorted::Sorted;
@@ -60,6 +60,9 @@ pub(super) struct Block {
     slopes: Vec<f32>,
     /// The slopes along each step's change: `[rows, steps, width]`.
     pulls: Vec<f32>,
+    /// What the steps add to the slopes along products of directions: `[rows, width, width]`. With
+    /// a table of them.
+    crosstalk: Vec<f32>,
     /// What was left before each step: `[rows, steps, d_model]`. Without a table of products.
     before: Vec<f32>,
     /// The directions weighted by `pulls`: `[rows, steps, d_model]`. Likewise.
@@ -154,7 +157,7 @@ impl Block {
         let (d_model, n_features) = (model.parameters.d_model(), model.parameters.n_features());
         let k = model.sparsity_k.min(n_features);
         (self.rows, self.d_model, self.steps) = (rows, d_model, model.refit_steps);
-        self.width = k.next_multiple_of(8).max(8);
+        self.width = k.next_multiple_of(AT_ONCE).max(AT_ONCE);
         self.keys.resize(n_features, 0);
         self.assembly.resize(n_features);
         self.attended.begin(rows, d_model);
@@ -166,6 +169,8 @@ impl Block {
         self.residual.resize(rows * d_model, 0.0);
         self.slopes.resize(rows * self.width, 0.0);
         self.pulls.resize(rows * self.steps * self.width, 0.0);
+        let tables = if has_table { rows * self.width * self.width } else { 0 };
+        self.crosstalk.resize(tables, 0.0);
         let echoes = if has_table { 0 } else { rows * self.steps * d_model };
         self.before.resize(echoes, 0.0);
         self.echoes.resize(echoes, 0.0);
@@ -234,7 +239,8 @@ impl Block {
         let refit = Refit { lanes, active: count, width, gram: &self.gram };
         refit.backward(self.pace, values, slopes, pulls, &mut self.space[..width]);
         if !context.gram.is_empty() {
-            return;
+            let out = &mut self.crosstalk[row * width * width..][..width * width];
+            return refit.crosstalk(values, pulls, out);
         }
         let centred = &self.centred[row * d_model..][..d_model];
         let tables = row * steps * d_model..(row + 1) * steps * d_model;
@@ -302,6 +308,13 @@ impl<'a> Firing<'a> {
 
     pub(super) fn centred(&self) -> &'a [f32] {
         self.block.centred(self.row)
+    }
+
+    /// What the steps add to the slopes along the products of its direction with those of all
+    /// active features. With a table of products.
+    pub(super) fn crosstalk(&self) -> &'a [f32] {
+        let width = self.block.width;
+        &self.block.crosstalk[(self.row * width + self.slot) * width..][..width]
     }
 
     /// The features that are active on its row.

@@ -36,6 +36,7 @@ pub struct Step {
     tables: Tables,
     blocks: Vec<Block>,
     attention: Gathering,
+    together: Vec<f32>,
 }
 
 /// What is computed once for all rows.
@@ -72,7 +73,8 @@ impl Step {
             residual: scale,
             revived: share.map(|share| (-2.0 * share / count) as f32),
         };
-        gradients::gather(&context, &self.blocks, scales, &mut self.gradients, &mut self.fired);
+        let Self { blocks, gradients, fired, together, .. } = self;
+        gradients::gather(&context, blocks, scales, (gradients, fired), together);
         attend(&context, &self.blocks, scale, &mut self.attention, &mut self.gradients);
     }
 }

@@ -276,7 +276,8 @@ struct Timed {
     attends: bool,
 }
 
-/// The tenth and the median time of a whole training step: the kernel, Adam, directions at length 1.
+/// The tenth and the median time of a whole training step: the kernel, Adam, directions at
+/// length 1.
 fn time(what: Timed) -> [Duration; 2] {
     let Timed { d_model, n_features, refit_steps, n_units, attends } = what;
     let mut all = parameters(d_model, n_features, n_units, 1.0);

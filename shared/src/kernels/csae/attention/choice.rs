@@ -1,6 +1,6 @@
 //! Which partners a feature attends to on a row, and how much; eight heads at once.
 
-use super::{HEADS, Heads};
+use super::{HEADS, Heads, each};
 use crate::kernels::exp::exp;
 
 /// The scores of the pairs of a row's firing features, at strength 1.
@@ -27,8 +27,8 @@ pub(super) struct Chosen<'a> {
 }
 
 impl Pairs<'_> {
-    /// Chooses partners for the feature in the place `own`: those with the largest scores, the first
-    /// of equals first, never itself; then shares the attention.
+    /// Chooses partners for the feature in the place `own`: those with the largest scores, the
+    /// first of equals first, never itself; then shares the attention.
     #[inline(always)]
     pub(super) fn choose(&self, own: u32, null: &Heads, chosen: Chosen) {
         let Chosen { places, pairs, weights } = chosen;
@@ -84,33 +84,22 @@ impl Pairs<'_> {
     }
 }
 
-/// Turns the scores of partners into shares of the attention, of which the null slot, whose place is
-/// the last, gets the rest.
+/// Turns the scores of partners into shares of the attention, of which the null slot, whose place
+/// is the last, gets the rest.
 #[inline(always)]
 fn share(weights: &mut [Heads], null: &Heads) {
     let Some((rest, scores)) = weights.split_last_mut() else { return };
-    let mut most = *null;
-    for score in &*scores {
-        for head in 0..HEADS {
-            most[head] = most[head].max(score[head]);
-        }
-    }
-    let mut total = [0.0; HEADS];
+    let most = scores.iter().fold(*null, |most, score| each(|head| most[head].max(score[head])));
+    *rest = each(|head| exp(null[head] - most[head]));
+    let mut total = *rest;
     for score in scores {
-        for head in 0..HEADS {
-            let nobody = score[head] == f32::NEG_INFINITY;
-            score[head] = if nobody { 0.0 } else { exp(score[head] - most[head]) };
-            total[head] += score[head];
-        }
-    }
-    for head in 0..HEADS {
-        rest[head] = exp(null[head] - most[head]);
-        total[head] += rest[head];
+        let weight = each(|head| exp(score[head] - most[head]));
+        let nobody = each(|head| f32::from(score[head] > f32::NEG_INFINITY));
+        *score = each(|head| weight[head] * nobody[head]);
+        total = each(|head| total[head] + score[head]);
     }
     for weight in weights {
-        for head in 0..HEADS {
-            weight[head] /= total[head];
-        }
+        *weight = each(|head| weight[head] / total[head]);
     }
 }
 

@@ -1,10 +1,13 @@
 //! The gradients of attention's parameters, from what the rows have kept.
 
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::row::Row;
 use super::tables::Tables;
-use super::{Attended, HEADS, Heads, Shape};
+use super::{Attended, HEADS, Shape};
 use crate::kernels::csae::{AttentionParameters, Parameters};
 use crate::kernels::lanes::Lanes;
 use crate::kernels::product::{Packed, product, product_of_columns};
@@ -44,8 +47,8 @@ struct Head {
 }
 
 impl Gathering {
-    /// Gathers from blocks of rows and what is left of each, `[rows, d_model]`, along which the slope
-    /// of the loss is `scale` times that.
+    /// Gathers from blocks of rows and what is left of each, `[rows, d_model]`, along which the
+    /// slope of the loss is `scale` times that.
     pub(in crate::kernels::csae) fn gather(
         &mut self,
         lanes: Lanes,
@@ -152,6 +155,84 @@ impl Gathering {
     }
 }
 
+/// Adds up what rows have kept of the head `number`.
+struct OfRows<'a> {
+    head: &'a mut Head,
+    number: usize,
+    shape: Shape,
+    rows: &'a [&'a Row],
+}
+
+impl WithSimd for OfRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { head, number, shape, rows } = self;
+        let Head { queries, keys, of_queries, of_keys, of_values, heard, slopes, .. } = head;
+        // One after the other: what each of them reads and writes fits the nearest memory.
+        for row in rows {
+            gather_pairs((shape, number), row, |own, other, pull| {
+                add(simd, &mut of_queries[own], pull, &keys[other]);
+            });
+        }
+        for row in rows {
+            gather_pairs((shape, number), row, |own, other, pull| {
+                add(simd, &mut of_keys[other], pull, &queries[own]);
+            });
+        }
+        for row in rows {
+            gather_values(simd, (shape, number), row, of_values, slopes);
+            let (group, head) = (number / HEADS, number % HEADS);
+            let of_row = row.heard.chunks_exact(shape.groups());
+            for (feature, from) in row.features.iter().zip(of_row) {
+                heard[*feature as usize] += from[group][head];
+            }
+        }
+    }
+}
+
+/// Calls `add` with the places of both features' numbers and the slope of every chosen pair.
+#[inline(always)]
+fn gather_pairs(
+    (shape, number): (Shape, usize),
+    row: &Row,
+    mut add: impl FnMut(Range<usize>, Range<usize>, f32),
+) {
+    let (k, d_head) = (row.features.len(), shape.d_head());
+    let here = number * k * shape.partners..(number + 1) * k * shape.partners;
+    let partners = row.partners[here.clone()].chunks_exact(shape.partners);
+    let pulls = row.pulls[here].chunks_exact(shape.partners);
+    let features = &row.features[..];
+    let numbers = |feature: u32| feature as usize * d_head..(feature as usize + 1) * d_head;
+    for (feature, (partners, pulls)) in features.iter().zip(partners.zip(pulls)) {
+        for (partner, pull) in partners.iter().zip(pulls) {
+            add(numbers(*feature), numbers(features[*partner as usize]), *pull);
+        }
+    }
+}
+
+/// Adds the slopes along the values that were passed on.
+#[inline(always)]
+fn gather_values<S: Simd>(
+    simd: S,
+    (shape, number): (Shape, usize),
+    row: &Row,
+    of_values: &mut [f32],
+    slopes: &mut [f32],
+) {
+    let d_head = shape.d_head();
+    let (group, head) = (number / HEADS, number % HEADS);
+    for (slope, from) in slopes.iter_mut().zip(&row.slopes[group * d_head..]) {
+        *slope = from[head];
+    }
+    let passed = row.passed.chunks_exact(shape.groups());
+    for (feature, passed) in row.features.iter().zip(passed) {
+        let values = &mut of_values[*feature as usize * d_head..][..d_head];
+        add(simd, values, passed[group][head], slopes);
+    }
+}
+
 impl Head {
     /// Adds up, row by row, the slopes of the pairs that this head has chosen.
     fn gather(
@@ -163,15 +244,7 @@ impl Head {
         rows: &[&Row],
     ) {
         self.begin(tables, number);
-        lanes.0.dispatch(
-            #[inline(always)]
-            || {
-                for row in rows {
-                    self.gather_pairs(tables.shape, number, row);
-                    self.gather_values(tables.shape, number, row);
-                }
-            },
-        );
+        lanes.0.dispatch(OfRows { head: self, number, shape: tables.shape, rows });
         if tables.gate.is_some() {
             self.gather_heard(tables, parameters, number);
         }
@@ -196,41 +269,6 @@ impl Head {
         self.slopes.resize(d_head, 0.0);
     }
 
-    #[inline(always)]
-    fn gather_pairs(&mut self, shape: Shape, number: usize, row: &Row) {
-        let (k, d_head) = (row.features.len(), shape.d_head());
-        let here = number * k * shape.partners..(number + 1) * k * shape.partners;
-        let partners = row.partners[here.clone()].chunks_exact(shape.partners);
-        let pulls = row.pulls[here].chunks_exact(shape.partners);
-        for (feature, (partners, pulls)) in row.features.iter().zip(partners.zip(pulls)) {
-            let own = *feature as usize * d_head;
-            for (partner, pull) in partners.iter().zip(pulls) {
-                let other = row.features[*partner as usize] as usize * d_head;
-                let query = &self.queries[own..own + d_head];
-                let key = &self.keys[other..other + d_head];
-                add(&mut self.of_queries[own..own + d_head], *pull, key);
-                add(&mut self.of_keys[other..other + d_head], *pull, query);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn gather_values(&mut self, shape: Shape, number: usize, row: &Row) {
-        let (groups, d_head) = (shape.groups(), shape.d_head());
-        let (group, head) = (number / HEADS, number % HEADS);
-        for (slope, slopes) in self.slopes.iter_mut().zip(&row.slopes[group * d_head..]) {
-            *slope = slopes[head];
-        }
-        let of_head = |of: &[Heads], place: usize| of[place * groups + group][head];
-        for (place, feature) in row.features.iter().enumerate() {
-            let values = &mut self.of_values[*feature as usize * d_head..][..d_head];
-            add(values, of_head(&row.passed, place), &self.slopes);
-            if !row.heard.is_empty() {
-                self.heard[*feature as usize] += of_head(&row.heard, place);
-            }
-        }
-    }
-
     /// What the gates add: they hear values, too.
     fn gather_heard(&mut self, tables: &Tables, parameters: &AttentionParameters, number: usize) {
         let (width, d_head) = (tables.shape.d_compose, tables.shape.d_head());
@@ -238,8 +276,9 @@ impl Head {
         let gradients = self.of_values.chunks_exact_mut(d_head).zip(&self.heard);
         let values = tables.projected.chunks_exact(3 * width);
         for ((gradient, heard), row) in gradients.zip(values) {
-            add(gradient, *heard, weights);
-            add(&mut self.composed, *heard, &row[2 * width + number * d_head..][..d_head]);
+            let value = &row[2 * width + number * d_head..][..d_head];
+            gradient.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += heard * weight);
+            self.composed.iter_mut().zip(value).for_each(|(sum, value)| *sum += heard * value);
         }
     }
 }
@@ -269,20 +308,18 @@ fn gather_gate(
     }
     lanes.row_times(gate_token, &tokens, &parameters.embedding);
     for (gradient, slope) in embedding.chunks_exact_mut(gate_token.len()).zip(&tokens) {
-        add(gradient, *slope, &parameters.gate_token);
+        let weights = gradient.iter_mut().zip(&parameters.gate_token);
+        weights.for_each(|(sum, weight)| *sum += slope * weight);
     }
 }
 
 /// `out += times * vector`.
 #[inline(always)]
-fn add(out: &mut [f32], times: f32, vector: &[f32]) {
-    const AT_ONCE: usize = 8;
-    let ((out, out_rest), (vector, rest)) =
-        (out.as_chunks_mut::<AT_ONCE>(), vector.as_chunks::<AT_ONCE>());
-    for (out, vector) in out.iter_mut().zip(vector) {
-        for place in 0..AT_ONCE {
-            out[place] += times * vector[place];
-        }
+fn add<S: Simd>(simd: S, out: &mut [f32], times: f32, vector: &[f32]) {
+    let ((out, out_rest), (vector, rest)) = (S::as_mut_simd_f32s(out), S::as_simd_f32s(vector));
+    let all = simd.splat_f32s(times);
+    for (out, value) in out.iter_mut().zip(vector) {
+        *out = simd.mul_add_e_f32s(all, *value, *out);
     }
     out_rest.iter_mut().zip(rest).for_each(|(out, value)| *out += times * value);
 }

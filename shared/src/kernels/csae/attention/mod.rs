@@ -1,19 +1,23 @@
 //! Attention between the active features of a row, one round, forward and back.
 //!
-//! Once for all rows: `Q = E W_q / sqrt(d_head)`, `K = E W_k`, `V = E W_v`, and head by head the score
-//! `M_ij = Q_i K_j` of a pair of features at strength 1. On a row, feature `i` shares its attention
-//! among its strongest partners `j`, `a_ij = softmax(f_i f_j M_ij)`, and the null slot; with the gate
-//! `g_i`, or 1 without one, the row composes `z = sum_i g_i sum_j a_ij f_j V_j`, and `z W_o` is added to
-//! the reconstruction. As [`crate::Attention`] says it.
+//! Once for all rows: `Q = E W_q / sqrt(d_head)`, `K = E W_k`, `V = E W_v`, and head by head the
+//! score `M_ij = Q_i K_j` of a pair of features at strength 1. On a row, feature `i` shares its
+//! attention among its strongest partners `j`, `a_ij = softmax(f_i f_j M_ij)`, and the null slot;
+//! with the gate `g_i`, or 1 without one, the row composes `z = sum_i g_i sum_j a_ij f_j V_j`, and
+//! `z W_o` is added to the reconstruction. As [`crate::Attention`] says it.
 //!
-//! Back, with `y` the slope along `z`: `q_j = V_j y` is how much more of `j`'s value would change the
-//! loss, from which the slopes along all `a_ij`, and by the softmax along the scores, follow. Only
-//! pairs that were chosen have slopes, so that the gradients of `Q`, `K` and `V` are sums over them,
-//! head by head; those of the weights and of `E` are products of matrices.
+//! Back, with `y` the slope along `z`: `q_j = V_j y` is how much more of `j`'s value would change
+//! the loss, from which the slopes along all `a_ij`, and by the softmax along the scores, follow.
+//! Only pairs that were chosen have slopes, so that the gradients of `Q`, `K` and `V` are sums over
+//! them, head by head; those of the weights and of `E` are products of matrices.
+//!
+//! The tokens of a second round depend on the row: two rounds learn by tensors.
 //!
 //! Numbers of eight heads lie side by side, so that eight heads look for partners at once.
 
+mod back;
 mod choice;
+mod forward;
 mod gradients;
 mod row;
 mod tables;
@@ -30,6 +34,13 @@ const HEADS: usize = 8;
 
 /// One number of each of some heads; 0 where there are fewer heads.
 type Heads = [f32; HEADS];
+
+/// A number for each of some heads. Whole before it is stored anywhere, so that the processor can
+/// compute all at once.
+#[inline(always)]
+fn each(of: impl Fn(usize) -> f32) -> Heads {
+    std::array::from_fn(of)
+}
 
 /// How many of what there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,8 +1,9 @@
 //! What is computed once for all rows.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{HEADS, Heads, Shape};
+use super::{HEADS, Heads, Shape, each};
 use crate::kernels::csae::{AttentionParameters, Model, transposed};
 use crate::kernels::lanes::Lanes;
 use crate::kernels::product::{Packed, product};
@@ -46,7 +47,21 @@ pub(super) struct GateTables {
     pub(super) bias: Vec<f32>,
 }
 
+/// The same, as a row reads it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gate<'a> {
+    pub(super) token: &'a [f32],
+    pub(super) composed: &'a [Heads],
+    pub(super) bias: &'a [f32],
+}
+
 impl Tables {
+    /// What opens the gates, if there are any.
+    pub(super) fn gate(&self) -> Option<Gate<'_>> {
+        let GateTables { token, composed, bias } = self.gate.as_ref()?;
+        Some(Gate { token, composed, bias })
+    }
+
     /// Fills the tables that `n_rows` rows need, if features attend to each other.
     pub(in crate::kernels::csae) fn fill(
         &mut self,
@@ -64,15 +79,15 @@ impl Tables {
             // It must show, though nobody chooses a partner whose score is not a number.
             self.null.fill([f32::NAN; HEADS]);
         }
-        self.scores.clear();
         let n_features = self.shape.n_features;
         let of_rows = n_rows * model.sparsity_k.min(n_features).pow(2);
         // A table of all pairs or, row by row, that of the firing ones, which needs less memory.
-        if 2 * n_features * n_features <= of_rows {
-            self.score(lanes);
+        match 2 * n_features * n_features <= of_rows {
+            true => self.score(lanes),
+            false => self.scores.clear(),
         }
         self.lay_out_output(&attention.output, model.parameters.d_model());
-        self.gate = self.gate(lanes, attention);
+        self.gate = self.fill_gate(lanes, attention);
         Some(self)
     }
 
@@ -107,9 +122,12 @@ impl Tables {
             let mut parts = row.chunks_exact(shape.d_compose);
             for (table, scale) in [(query, scale), (key, 1.0), (value, 1.0)] {
                 table.fill([0.0; HEADS]);
-                for (place, number) in parts.next().into_iter().flatten().enumerate() {
-                    let (which, head) = shape.side_by_side(place);
-                    table[which][head] = number * scale;
+                let heads = parts.next().unwrap_or_default().chunks_exact(shape.d_head());
+                for (head, numbers) in heads.enumerate() {
+                    let table = &mut table[head / HEADS * shape.d_head()..][..shape.d_head()];
+                    for (to, number) in table.iter_mut().zip(numbers) {
+                        to[head % HEADS] = number * scale;
+                    }
                 }
             }
         });
@@ -127,26 +145,15 @@ impl Tables {
 
     /// The scores of `own` with each of `others`, `[others, groups]`.
     pub(super) fn score_pairs(&self, lanes: Lanes, own: u32, others: &[u32], out: &mut [Heads]) {
-        let (size, d_head) = (self.shape.size(), self.shape.d_head());
-        lanes.0.dispatch(
-            #[inline(always)]
-            || {
-                let queries = &self.queries[own as usize * size..][..size];
-                let rows = out.chunks_exact_mut(self.shape.groups());
-                for (other, scores) in others.iter().zip(rows) {
-                    let keys = &self.keys[*other as usize * size..][..size];
-                    let keys = keys.chunks_exact(d_head);
-                    for ((score, query), key) in
-                        scores.iter_mut().zip(queries.chunks_exact(d_head)).zip(keys)
-                    {
-                        *score = match *other == own {
-                            true => [f32::NEG_INFINITY; HEADS],
-                            false => products(query, key),
-                        };
-                    }
-                }
-            },
-        );
+        let size = self.shape.size();
+        lanes.0.dispatch(Scores {
+            own,
+            query: &self.queries[own as usize * size..][..size],
+            others,
+            keys: &self.keys,
+            d_head: self.shape.d_head(),
+            out,
+        });
     }
 
     fn lay_out_output(&mut self, output: &[f32], d_model: usize) {
@@ -159,7 +166,7 @@ impl Tables {
         self.output_back = transposed(&self.output, d_model);
     }
 
-    fn gate(&mut self, lanes: Lanes, attention: &AttentionParameters) -> Option<GateTables> {
+    fn fill_gate(&mut self, lanes: Lanes, attention: &AttentionParameters) -> Option<GateTables> {
         let AttentionParameters { embedding, gate_token, gate_composed, gate_bias, .. } = attention;
         if gate_bias.is_empty() {
             return None;
@@ -183,14 +190,51 @@ impl Tables {
     }
 }
 
+/// The scores of pairs: queries of one feature, keys of all.
+struct Scores<'a> {
+    own: u32,
+    query: &'a [Heads],
+    others: &'a [u32],
+    keys: &'a [Heads],
+    d_head: usize,
+    out: &'a mut [Heads],
+}
+
+impl WithSimd for Scores<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { own, query, others, keys, d_head, out } = self;
+        let groups = query.len() / d_head;
+        for (other, scores) in others.iter().zip(out.chunks_exact_mut(groups)) {
+            let keys = keys[*other as usize * query.len()..].chunks_exact(d_head);
+            let pairs = query.chunks_exact(d_head).zip(keys);
+            for (score, (query, key)) in scores.iter_mut().zip(pairs) {
+                *score = match *other == own {
+                    true => [f32::NEG_INFINITY; HEADS],
+                    false => products(query, key),
+                };
+            }
+        }
+    }
+}
+
 /// The product of two vectors in every head.
 #[inline(always)]
 pub(super) fn products(one: &[Heads], other: &[Heads]) -> Heads {
-    let mut sums = [0.0; HEADS];
-    for (one, other) in one.iter().zip(other) {
-        for head in 0..HEADS {
-            sums[head] += one[head] * other[head];
+    // Several sums, so that one addition does not wait for the other.
+    const SUMS: usize = 4;
+    let ((ones, rest), (others, other_rest)) = (one.as_chunks::<SUMS>(), other.as_chunks::<SUMS>());
+    let mut sums = [[0.0; HEADS]; SUMS];
+    for (one, other) in ones.iter().zip(others) {
+        for (sum, (one, other)) in sums.iter_mut().zip(one.iter().zip(other)) {
+            *sum = each(|head| sum[head] + one[head] * other[head]);
         }
     }
-    sums
+    for (one, other) in rest.iter().zip(other_rest) {
+        sums[0] = each(|head| sums[0][head] + one[head] * other[head]);
+    }
+    let [first, second, third, fourth] = sums;
+    each(|head| (first[head] + second[head]) + (third[head] + fourth[head]))
 }
