@@ -135,7 +135,8 @@ fn run_1() -> Plan {
     }
 }
 
-/// As the source planned it. Two rounds, because one contains no AND of three.
+/// As the source planned it. Two rounds, because one contains no AND of three. They are slow, above all on
+/// many active features, so that one training at the learning rate of the TopK must do.
 fn run_2() -> Plan {
     let attention = AttentionConfig::new().with_rounds(2).with_combination_size(4);
     let graduated =
@@ -143,7 +144,14 @@ fn run_2() -> Plan {
     Plan {
         name: "run_2",
         question: "Does attention profit from fewer and fewer features and larger and larger combinations?",
-        trials: vec![base("topk"), csae("attention", graduated)],
+        trials: vec![
+            base("topk"),
+            Trial {
+                rate_of: Some("topk".into()),
+                seeds: Seeds::One,
+                ..csae("attention", graduated)
+            },
+        ],
         relation: Relation::Steps,
         curve: None,
         costly: true,

@@ -15,13 +15,12 @@ mod tables;
 
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::IndexingUpdateOp;
 use burn::tensor::activation::sigmoid;
 
 use crate::linear::linear;
 use crate::weights::param;
 use crate::{TopK, random};
-use slots::{Slots, strongest, with_null};
+use slots::{Slots, of_places, strongest, with_null};
 
 /// The shape of an [`Attention`].
 #[derive(Config, Debug, PartialEq)]
@@ -177,18 +176,23 @@ impl Attention {
                 .reshape([batch, k, self.n_heads, d_head])
                 .swap_dims(1, 2) // [batch, n_heads, k, d_head]
         };
-        let scores = heads(&self.query).matmul(heads(&self.key).swap_dims(2, 3))
-            / (d_head as f64).sqrt()
+        let queries = heads(&self.query) / (d_head as f64).sqrt();
+        let (keys, values) = (heads(&self.key), heads(&self.value));
+        // The choice has no gradient; what was chosen has.
+        let fixed = |tensor: &Tensor<4>| tensor.clone().without_autodiff();
+        let scores = fixed(&queries).matmul(fixed(&keys).swap_dims(2, 3))
             + slots.forbidden.clone().unsqueeze_dim(1); // [batch, n_heads, k, k]
-        let partners = strongest(scores.clone(), combination_size - 1);
+        let partners = strongest(scores, combination_size - 1);
+
+        let of_partners = |tensor| of_places(tensor, &partners);
+        let scores = (of_partners(keys) * queries.unsqueeze_dim::<5>(3)).sum_dim(4).squeeze_dim(4)
+            + slots.forbidden_of(&partners); // [batch, n_heads, k, partners]
         let null = self.null.val().reshape([1, self.n_heads, 1, 1]);
-        let weights = with_null(scores.clone().gather(3, partners.clone()), null);
-        let attended = weights.clone().narrow(3, 0, combination_size - 1);
-        let composed = scores
-            .without_autodiff()
-            .zeros_like()
-            .scatter(3, partners.clone(), attended, IndexingUpdateOp::Add)
-            .matmul(heads(&self.value)) // [batch, n_heads, k, d_head]
+        let weights = with_null(scores, null);
+        let attended = weights.clone().narrow(3, 0, combination_size - 1).unsqueeze_dim::<5>(4);
+        let composed = (of_partners(values) * attended)
+            .sum_dim(3)
+            .squeeze_dim::<4>(3) // [batch, n_heads, k, d_head]
             .swap_dims(1, 2)
             .reshape([batch, k, width]);
         (composed, partners, weights)

@@ -16,7 +16,6 @@ pub(super) fn run_5() -> Plan {
         name: "run_5",
         question: "How do combinations compare with what others proposed, at every sparsity?",
         trials: vec![
-            csae(OURS, full()),
             unexported(csae("topk", topk())),
             unexported(csae("topk_refit", refitted())),
             unexported(csae("topk_384_refit", wide)),
@@ -26,6 +25,7 @@ pub(super) fn run_5() -> Plan {
             rival("relu_l1", Rival::SteeredL1),
             rival("poly_sae", Rival::PolySae),
             rival("literal", Rival::Literal),
+            csae(OURS, full()),
         ],
         relation: Relation::Rivals(OURS),
         curve: Some(RatesAt::Swept),

@@ -57,6 +57,8 @@ pub struct Profile {
     pub autoencoder_training: AutoencoderTraining,
     /// How many steps each training has in plans that are costly.
     pub costly_steps: u64,
+    /// On how many rows units then look for combinations.
+    pub costly_rows: usize,
     /// How missing directions are looked for, in trials that do so.
     pub completion: DictionaryCompletion,
     /// The learning rates that every trial is given.
@@ -234,7 +236,8 @@ fn cpu() -> Profile {
             diversity_weight: 0.0,
             entropy_weight: 0.0,
         },
-        costly_steps: 3_000,
+        costly_steps: 1_500,
+        costly_rows: 16_384,
         completion: DictionaryCompletion {
             times: 5,
             rows: 16_384,
@@ -283,6 +286,7 @@ fn smoke() -> Profile {
             ..cpu.autoencoder_training
         },
         costly_steps: 40,
+        costly_rows: 2_048,
         completion: DictionaryCompletion { times: 2, rows: 2_048, ..cpu.completion },
         learning_rates: vec![3e-4, 1e-3],
         seeds: 2,
@@ -311,6 +315,7 @@ fn full() -> Profile {
         rows: 4_000_000,
         autoencoder_training: AutoencoderTraining { steps: 30_000, ..cpu.autoencoder_training },
         costly_steps: 30_000,
+        costly_rows: 65_536,
         ..cpu
     }
 }
