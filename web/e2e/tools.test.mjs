@@ -51,6 +51,7 @@ page("the drawing of strengths is a table, too", "#/f/17", async (page) => {
 
 page("the tables are drawings, too, whose dots open pages", "#/features?q=f17", async (page) => {
   await page.getByText("Density and reuse as a drawing").click();
+  await id(page, "plot").locator("circle").first().waitFor();
   const alive = index.features.filter(({ density }) => density > 0).length;
   assert.equal(await id(page, "plot").locator("circle").count(), alive);
   assert.equal(await id(page, "plot").locator("circle:not(.faint)").count(), 1);
@@ -58,6 +59,7 @@ page("the tables are drawings, too, whose dots open pages", "#/features?q=f17", 
   await heading(page, "Feature 17");
   await page.getByRole("link", { name: "Combinations" }).click();
   await page.getByText("Support and interaction as a drawing").click();
+  await id(page, "plot").locator("circle").first().waitFor();
   assert.equal(await id(page, "plot").locator("circle").count(), index.combinations.length);
 });
 

@@ -8,9 +8,9 @@ use crate::charts::opening;
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 300.0;
 /// Where the plane begins and ends.
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 64.0;
 const RIGHT: f64 = WIDTH - 12.0;
-const TOP: f64 = 14.0;
+const TOP: f64 = 28.0;
 const BOTTOM: f64 = HEIGHT - 48.0;
 
 /// A line of a table as a dot.
@@ -71,9 +71,12 @@ pub fn scatter(mut dots: Vec<Dot>, axes: [Axis; 2]) -> String {
     }
     let _ = write!(
         svg,
-        "<text class=\"end\" x=\"{RIGHT}\" y=\"{:.1}\">{}</text>",
-        BOTTOM + 38.0,
-        axes[0].name
+        "<text class=\"end\" x=\"{RIGHT}\" y=\"{:.1}\">{}</text>\
+         <text x=\"{LEFT}\" y=\"{:.1}\">{}</text>",
+        BOTTOM + 40.0,
+        axes[0].name,
+        TOP - 12.0,
+        axes[1].name
     );
     for dot in &dots {
         let class = if dot.is_shown { "dot" } else { "dot faint" };
@@ -128,7 +131,7 @@ impl Scale {
     fn ticks(&self) -> Vec<f64> {
         let ten = |power: i32| 10_f64.powi(power);
         if !self.axis.is_logarithmic {
-            let rough = (self.high - self.low) / 4.0;
+            let rough = (self.high - self.low) / 5.0;
             let power = ten(rough.log10().floor() as i32);
             let fits = [1.0, 2.0, 5.0, 10.0].into_iter().find(|times| times * power >= rough);
             let step = fits.unwrap_or(10.0) * power;
@@ -187,7 +190,7 @@ mod tests {
     fn ticks_are_round_numbers_inside() {
         let ticks = |axis, values: &[f64]| Scale::of(axis, values.iter().copied()).ticks();
 
-        assert_eq!(ticks(PLAIN, &[0.0, 9.0]), [0.0, 5.0]);
+        assert_eq!(ticks(PLAIN, &[0.0, 9.0]), [0.0, 2.0, 4.0, 6.0, 8.0]);
         assert_eq!(ticks(PLAIN, &[-0.25, 1.0]), [0.0, 0.5, 1.0]);
         assert_eq!(ticks(LOGARITHMIC, &[0.002, 0.3]), [0.01, 0.1]);
         let narrow = ticks(LOGARITHMIC, &[0.02, 0.05]);

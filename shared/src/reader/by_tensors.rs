@@ -4,7 +4,7 @@ use burn::prelude::*;
 use burn::tensor::activation::softmax;
 
 use super::ReadError;
-use super::numbers::{Numbers, Told, matrix, rows};
+use super::numbers::{Matrix, Numbers, Told, matrix, rows};
 use crate::bundle::{Bundle, BundleError, Normalization};
 use crate::reading::Window;
 use crate::{CharLm, Csae, Limits};
@@ -57,8 +57,8 @@ impl ByTensors {
         let (clean, rebuilt) = (self.probabilities(stream), self.probabilities(rebuilt));
         Ok(Numbers {
             told: Told::of(&self.csae, ready, output).await?,
-            clean: matrix(clean).await?.only(&answers),
-            rebuilt: matrix(rebuilt).await?.only(&answers),
+            clean: only(&answers, &matrix(clean).await?),
+            rebuilt: only(&answers, &matrix(rebuilt).await?),
             rows: answers,
         })
     }
@@ -69,4 +69,10 @@ impl ByTensors {
         let [windows, length, vocab_size] = logits.dims();
         softmax(logits, 2).reshape([windows * length, vocab_size])
     }
+}
+
+/// These rows of a table.
+fn only(rows: &[usize], table: &Matrix) -> Matrix {
+    let values = rows.iter().flat_map(|row| table.row(*row)).copied().collect();
+    Matrix { values, width: table.width }
 }

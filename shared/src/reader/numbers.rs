@@ -53,12 +53,6 @@ impl Matrix {
     pub(super) fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.width..(row + 1) * self.width]
     }
-
-    /// Only these rows.
-    pub(super) fn only(&self, rows: &[usize]) -> Self {
-        let values = rows.iter().flat_map(|row| self.row(*row)).copied().collect();
-        Self { values, width: self.width }
-    }
 }
 
 /// The row of each character that a window answers for, where the windows stand one below the other.

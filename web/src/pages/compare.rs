@@ -171,7 +171,7 @@ fn Methods(
     };
     view! {
         <div class="scroll" tabindex="0" role="region" aria-labelledby="compared">
-            <table class="cards methods" data-testid="compared">
+            <table class="cards compared" data-testid="compared">
                 <thead><tr><th scope="col">"Method"</th>{heads.collect_view()}</tr></thead>
                 <tbody>{compared.iter().map(line).collect_view()}</tbody>
             </table>

@@ -8,7 +8,7 @@ use shared::site::{FeatureRow, RunIndex};
 use super::plot::Plot;
 use super::table::{Count, FeatureLink, Filter, SortHead, characters, lines, open_by_key, sort_by};
 use crate::app::with_index;
-use crate::figures::{number as figure, one_line, percent};
+use crate::figures::{number as figure, one_line, percent, thousands};
 use crate::place::Place;
 use crate::route::{Column, Page, Sort, View};
 use crate::scatter::{Axis, Dot, scatter};
@@ -187,7 +187,8 @@ fn drawing(index: &RunIndex, reuse: &[usize], shown: &[usize]) -> String {
         is_shown: is_shown[number],
     });
     let density = Axis { name: "Density", is_logarithmic: true, written: percent };
-    let combinations = Axis { name: "Reuse", is_logarithmic: false, written: figure };
+    let combinations =
+        Axis { name: "Reuse", is_logarithmic: false, written: |count| thousands(count as i64) };
     scatter(dots.collect(), [density, combinations])
 }
 
