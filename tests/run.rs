@@ -83,7 +83,7 @@ fn every_plan_leaves_what_it_promises() {
                 "rivals.md",
                 "plots/pareto_ce_recovered.csv",
                 "export/saelens/batch_topk/cfg.json",
-                "export/sparsify/units/blocks.0.hook_resid_post/cfg.json",
+                "export/sparsify/units/h.0/cfg.json",
             ],
         ),
     ] {
