@@ -33,7 +33,7 @@ browser_stages() {
   stage "sizes" node web/e2e/size.mjs
   stage "wasm tests" wasm_tests
   stage "wasm lints" wasm_lints
-  stage "pages in Chromium" node_tests pages.test.mjs
+  stage "pages in Chromium" node_tests pages.test.mjs tools.test.mjs
   stage "engine in Chromium" node_tests engine.test.mjs
   stage "no graphics card in Chromium" node_tests graphics.test.mjs
   webgpu_stage "WebGPU in Chromium" node_tests webgpu.test.mjs

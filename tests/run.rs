@@ -68,6 +68,127 @@ fn a_run_that_is_stopped_and_killed_ends_with_the_same_bytes() {
 }
 
 #[test]
+fn every_plan_leaves_what_it_promises() {
+    let program = Program::new();
+    for (run, method, files) in [
+        ("run_0", "topk", &[][..]),
+        ("run_2", "attention", &["plots/fvu_changes.svg"]),
+        ("run_3", "units_k16", &["pareto.md", "pareto.csv", "plots/pareto_fvu.png"]),
+        ("run_4", "no_refit", &["ablations.md", "ablations.csv", "plots/ablations.svg"]),
+        (
+            "run_5",
+            "relu_l1_k16",
+            &[
+                "pareto.csv",
+                "rivals.md",
+                "plots/pareto_ce_recovered.csv",
+                "export/saelens/batch_topk/cfg.json",
+                "export/sparsify/units/h.0/cfg.json",
+            ],
+        ),
+    ] {
+        let output = program.run(&[&format!("--out_dir={run}")]);
+
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = |name: &str| {
+            let path = program.path(&format!("{run}/{name}"));
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+        };
+        for name in ["README.txt", "export/bundle.json", "plots/fvu.csv", "plots/schedule.csv"] {
+            assert!(!text(name).is_empty());
+        }
+        for name in files {
+            assert!(std::fs::metadata(program.path(&format!("{run}/{name}"))).unwrap().len() > 0);
+            let table = name.ends_with(".md");
+            assert!(!table || text("README.txt").contains(name), "{name}");
+        }
+        let info = json(&program.path(&format!("{run}/final_info.json")));
+        let fvu = &info["shakespeare_char"]["means"][format!("{method}_fvu_mean")];
+        assert!(fvu.as_f64().unwrap() > 0.0, "{run}: {fvu}");
+        assert!(!program.path(&format!("{run}/checkpoint")).exists());
+    }
+    every_ablation_is_compared_with_the_whole_model(&program);
+    every_rival_has_a_line_at_every_number_of_active_features(&program);
+}
+
+fn every_ablation_is_compared_with_the_whole_model(program: &Program) {
+    let table = std::fs::read_to_string(program.path("run_4/ablations.csv")).unwrap();
+    let config = json(&program.path("run_4/config.json"));
+    let trials = config["trials"].as_array().unwrap();
+
+    assert_eq!(table.lines().count(), trials.len());
+    for trial in &trials[1..] {
+        let reference = trial["compared_with"].as_str().unwrap();
+        let start = format!("{},{reference},2,", trial["label"].as_str().unwrap());
+        let line = table.lines().find(|line| line.starts_with(&start)).unwrap();
+        let told = ["not distinguishable", "lower", "higher"];
+        assert!(told.iter().any(|words| line.ends_with(words)), "{line}");
+    }
+    let notes = std::fs::read_to_string(program.path("run_4/notes.txt")).unwrap();
+    assert!(notes.contains("| literal | full | 2 |"), "{notes}");
+}
+
+fn every_rival_has_a_line_at_every_number_of_active_features(program: &Program) {
+    let table = std::fs::read_to_string(program.path("run_5/pareto.csv")).unwrap();
+    let rivals =
+        ["topk", "topk_refit", "topk_384_refit", "mlp_encoder", "batch_topk", "matryoshka"];
+    let others = ["relu_l1", "poly_sae", "literal", "units", "pca", "pca_largest"];
+
+    for method in rivals.into_iter().chain(others) {
+        for (k, seeds) in [(16, 1), (32, 2)] {
+            let start = format!("{method},{k},");
+            let line = table.lines().find(|line| line.starts_with(&start));
+            let line = line.unwrap_or_else(|| panic!("{start} is not in {table}"));
+            let seeds = if method.starts_with("pca") { 1 } else { seeds };
+            assert_eq!(line.split(',').nth(3), Some(&*seeds.to_string()), "{line}");
+        }
+    }
+    assert_eq!(table.lines().count(), 1 + 12 * 2);
+}
+
+#[test]
+#[cfg(unix)]
+fn rivals_that_were_stopped_end_with_the_same_results() {
+    let arguments = &["--out_dir=run_5"];
+    let few = |program: Program| {
+        let file = "steps = 20\nseeds = 1\ndevice = \"cpu\"\nprofile = \"smoke\"\n";
+        std::fs::write(program.path("csae.toml"), file).unwrap();
+        program
+    };
+    let (straight, stopped) = (few(Program::new()), few(Program::new()));
+    assert!(straight.run(arguments).status.success());
+    let config = json(&straight.path("run_5/config.json"));
+    assert_eq!(
+        (&config["profile"]["seeds"], &config["trials"][0]["training"]["steps"]),
+        (&1.into(), &20.into())
+    );
+
+    let mut signals = 0;
+    while stopped.signal_after(arguments, 1_500 + 300 * signals, "KILL").is_some() {
+        signals += 1;
+    }
+
+    assert!(signals >= 2, "only {signals} signals came in time");
+    for name in ["pareto.csv", "rivals.csv", "metrics.jsonl"] {
+        let text =
+            |program: &Program| std::fs::read_to_string(program.path(&format!("run_5/{name}")));
+        assert!(text(&straight).unwrap() == text(&stopped).unwrap(), "{name} differs");
+    }
+}
+
+#[test]
+fn a_setting_that_is_none_is_refused_with_a_suggestion() {
+    let program = Program::new();
+    std::fs::write(program.path("csae.toml"), "devcie = \"cpu\"\n").unwrap();
+
+    let output = program.run(&["--out_dir=run_1"]);
+
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("did you mean \"device\"?"), "{}", stderr(&output));
+    assert!(!program.path("run_1").exists());
+}
+
+#[test]
 fn without_text_and_network_a_generated_language_is_explained() {
     let program = Program::new();
 

@@ -40,6 +40,7 @@ try {
     const { default: init } = await import(`${place}${name}.js?v=${version}`);
     await init({ module_or_path: new URL(`${place}${name}_bg.wasm?v=${version}`, self.location) });
   } catch (error) {
+    if (!self.navigator.onLine) throw new Error("this machine is offline, and its file is not here yet");
     throw new Error(`its file is damaged or could not be loaded (${error?.message ?? error})`);
   }
 } catch (error) {

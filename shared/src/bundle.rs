@@ -161,8 +161,26 @@ impl Bundle {
     /// # Errors
     /// A file is missing, damaged or foreign, or the bundle comes from a newer csae.
     pub fn from_files(files: &Files) -> Result<Self, BundleError> {
-        let file =
-            |name: &str| files.get(name).ok_or_else(|| BundleError::MissingFile(name.to_string()));
+        let bundle = Self::models_of_files(files)?;
+        let features = parse(FEATURES, file(files, FEATURES)?)?;
+        let combinations = match bundle.manifest.files.contains_key(COMBINATIONS) {
+            true => parse(COMBINATIONS, file(files, COMBINATIONS)?)?,
+            false => BTreeMap::new(),
+        };
+        bundle
+            .manifest
+            .check_combinations(&combinations)
+            .map_err(|reason| BundleError::Json { file: COMBINATIONS.to_string(), reason })?;
+        Ok(Self { features, combinations, ..bundle })
+    }
+
+    /// As [`Self::from_files`], without the statistics of features and combinations: who only computes
+    /// with the models need not know how those are written.
+    ///
+    /// # Errors
+    /// The same, but for the form of the statistics.
+    pub fn models_of_files(files: &Files) -> Result<Self, BundleError> {
+        let file = |name: &str| file(files, name);
         let header: Header = parse(MANIFEST, file(MANIFEST)?)?;
         if header.schema > SCHEMA {
             let found = header.schema;
@@ -175,14 +193,7 @@ impl Bundle {
         let (weights, _) = weights::from_bytes(file(WEIGHTS)?)?;
         let numbers = weights.values().map(|weight| weight.values.len()).sum();
         manifest.check(numbers).map_err(BundleError::Implausible)?;
-        let features = parse(FEATURES, file(FEATURES)?)?;
-        let combinations = match manifest.files.contains_key(COMBINATIONS) {
-            true => parse(COMBINATIONS, file(COMBINATIONS)?)?,
-            false => BTreeMap::new(),
-        };
-        manifest
-            .check_combinations(&combinations)
-            .map_err(|reason| BundleError::Json { file: COMBINATIONS.to_string(), reason })?;
+        let (features, combinations) = (BTreeMap::new(), BTreeMap::new());
         Ok(Self { manifest, weights, features, combinations })
     }
 
@@ -273,6 +284,10 @@ impl FileInfo {
         let file = name.to_string();
         Err(BundleError::Damaged { file, reason })
     }
+}
+
+fn file<'f>(files: &'f Files, name: &str) -> Result<&'f Vec<u8>, BundleError> {
+    files.get(name).ok_or_else(|| BundleError::MissingFile(name.to_string()))
 }
 
 /// What every version of the manifest has.

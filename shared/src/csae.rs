@@ -76,6 +76,14 @@ pub struct CsaeOutput {
     pub units: Option<UnitsOutput>,
 }
 
+/// What a code says.
+pub(crate) struct Said {
+    /// `[batch, d_model]`.
+    pub reconstruction: Tensor<2>,
+    attention: Option<AttentionOutput>,
+    units: Option<UnitsOutput>,
+}
+
 impl CsaeConfig {
     /// New weights: random directions, the encoder their transpose, biases 0.
     pub fn init(&self, seed: u64, device: &Device) -> Csae {
@@ -149,24 +157,33 @@ impl Csae {
 
     /// What the `active` ones of all `features` say, one by one and together.
     fn compose(&self, features: Tensor<2>, active: TopK, limits: Limits) -> CsaeOutput {
+        let Said { reconstruction, attention, units } = self.say(&active, limits);
+        CsaeOutput { reconstruction, features, active, attention, units }
+    }
+
+    /// What a code says, one by one and together.
+    pub(crate) fn say(&self, active: &TopK, limits: Limits) -> Said {
         let attention = match &self.attention {
             Some(attention) if limits.combination_size > 1 => {
-                Some(attention.forward(&active, limits.combination_size))
+                Some(attention.forward(active, limits.combination_size))
             }
             _ => None,
         };
-        let units = match &self.units {
-            Some(units) if limits.combination_size > 1 => Some(units.forward(&active)),
-            _ => None,
-        };
-        let mut reconstruction = self.decode(active.clone());
+        let mut alone = active.clone();
+        let mut said = None;
+        if let Some(units) = self.units.as_ref().filter(|_| limits.combination_size > 1) {
+            let output = units.forward(active);
+            alone = units.residual(alone, &output.strengths);
+            said = Some(output);
+        }
+        let mut reconstruction = self.decode(alone);
         if let Some(attention) = &attention {
             reconstruction = reconstruction + attention.contribution.clone();
         }
-        if let Some(units) = &units {
+        if let Some(units) = &said {
             reconstruction = reconstruction + units.contribution.clone();
         }
-        CsaeOutput { reconstruction, features, active, attention, units }
+        Said { reconstruction, attention, units: said }
     }
 
     /// All features of rows less the decoder's bias, before the choice of the strongest:

@@ -46,7 +46,7 @@ pub use vocab::Vocab;
 mod models {
     pub use crate::char_lm::{CharLm, CharLmConfig};
     pub use crate::composition::attention::{Attention, AttentionConfig, AttentionOutput};
-    pub use crate::composition::units::{Units, UnitsConfig, UnitsOutput};
+    pub use crate::composition::units::{Units, UnitsConfig, UnitsOutput, UnitsPrinciple};
     pub use crate::csae::{Csae, CsaeConfig, CsaeOutput, Limits};
     pub use crate::topk::TopK;
 }

@@ -1,37 +1,42 @@
 //! Computes what a bundle's models make of a text. The same code serves the trainer and the page, so
 //! it reads tensors in the way that a browser's graphics card needs: later.
 
-use burn::prelude::*;
-use burn::tensor::DType;
-use burn::tensor::activation::softmax;
+#[cfg(feature = "flex")]
+mod by_kernels;
+#[cfg(not(all(feature = "flex", target_family = "wasm")))]
+mod by_tensors;
+mod numbers;
 
-use crate::bundle::{Bundle, BundleError, Normalization};
-use crate::reading::{
-    ActiveFeature, Attended, Guess, Position, Reading, SpeakingUnit, Unreadable, Window, encode,
-    windows,
-};
-use crate::{CharLm, Csae, CsaeOutput, Limits, Vocab};
+use burn::prelude::Device;
+
+use self::numbers::Numbers;
+use crate::Vocab;
+use crate::bundle::{Bundle, BundleError};
+use crate::reading::{Guess, Position, Reading, SpeakingUnit, Unreadable, Window, encode, windows};
 
 /// How many likely next characters a position has, by either model.
 const GUESSES: usize = 6;
-/// How many pairs of attention a position has at most.
-const ATTENDED: usize = 12;
-/// Less attention than this is not told.
-const LEAST_ATTENTION: f32 = 0.02;
 
 /// A language model with an autoencoder for one of its layers.
 #[derive(Debug)]
 pub struct Reader {
-    lm: CharLm,
-    layer: usize,
+    models: Models,
     block_size: usize,
     vocab: Vocab,
-    csae: Csae,
-    limits: Limits,
-    normalization: Normalization,
     /// The parts of each composition unit.
     parts: Vec<Vec<usize>>,
-    device: Device,
+}
+
+/// What computes. Both do the same. In a browser the engine on the processor has kernels alone, which
+/// keeps its file small.
+#[derive(Debug)]
+enum Models {
+    /// On any device.
+    #[cfg(not(all(feature = "flex", target_family = "wasm")))]
+    Tensors(Box<by_tensors::ByTensors>),
+    /// On the processor.
+    #[cfg(feature = "flex")]
+    Kernels(Box<by_kernels::ByKernels>),
 }
 
 /// Why a text was not read.
@@ -45,25 +50,55 @@ pub enum ReadError {
     Device(String),
 }
 
+impl Models {
+    #[cfg(all(feature = "flex", target_family = "wasm"))]
+    fn new(bundle: &Bundle, name: &str, device: &Device) -> Result<Self, BundleError> {
+        Self::of_kernels(bundle, name, device)
+    }
+
+    #[cfg(all(feature = "flex", not(target_family = "wasm")))]
+    fn new(bundle: &Bundle, name: &str, device: &Device) -> Result<Self, BundleError> {
+        match crate::kernels::on_processor(device) {
+            true => Self::of_kernels(bundle, name, device),
+            false => Self::of_tensors(bundle, name, device),
+        }
+    }
+
+    #[cfg(not(feature = "flex"))]
+    fn new(bundle: &Bundle, name: &str, device: &Device) -> Result<Self, BundleError> {
+        Self::of_tensors(bundle, name, device)
+    }
+
+    #[cfg(not(all(feature = "flex", target_family = "wasm")))]
+    fn of_tensors(bundle: &Bundle, name: &str, device: &Device) -> Result<Self, BundleError> {
+        Ok(Self::Tensors(Box::new(by_tensors::ByTensors::new(bundle, name, device)?)))
+    }
+
+    #[cfg(feature = "flex")]
+    fn of_kernels(bundle: &Bundle, name: &str, device: &Device) -> Result<Self, BundleError> {
+        Ok(Self::Kernels(Box::new(by_kernels::ByKernels::new(bundle, name, device)?)))
+    }
+
+    async fn read(&self, ids: &[u32], windows: &[Window]) -> Result<Numbers, ReadError> {
+        match self {
+            #[cfg(not(all(feature = "flex", target_family = "wasm")))]
+            Self::Tensors(models) => models.read(ids, windows).await,
+            #[cfg(feature = "flex")]
+            Self::Kernels(models) => models.read(ids, windows).await,
+        }
+    }
+}
+
 impl Reader {
     /// The models of a `bundle` with the autoencoder called `name`.
     ///
     /// # Errors
     /// The bundle has no autoencoder of that name, or its tensors do not fit.
     pub fn new(bundle: &Bundle, name: &str, device: &Device) -> Result<Self, BundleError> {
-        let (csae, normalization) = bundle.autoencoder(name, device)?;
+        let models = Models::new(bundle, name, device)?;
         let manifest = &bundle.manifest;
-        Ok(Self {
-            lm: bundle.lm(device)?,
-            layer: manifest.layer,
-            block_size: manifest.lm.block_size,
-            vocab: manifest.vocab.clone(),
-            csae,
-            limits: manifest.autoencoders[name].config.limits(),
-            normalization,
-            parts: parts(bundle, name),
-            device: device.clone(),
-        })
+        let (block_size, vocab) = (manifest.lm.block_size, manifest.vocab.clone());
+        Ok(Self { models, block_size, vocab, parts: parts(bundle, name) })
     }
 
     /// What the models make of `text`.
@@ -76,63 +111,29 @@ impl Reader {
     pub async fn read(&self, text: &str) -> Result<Reading, ReadError> {
         let ids = encode(text, &self.vocab)?;
         let windows = windows(ids.len(), self.block_size);
-        let length = ids.len().min(self.block_size);
-        let numbers = self.numbers(&ids, &windows, length).await?;
-        let mut positions = vec![];
-        for (place, window) in windows.iter().enumerate() {
-            for at in window.from..window.end {
-                let row = place * length + at - window.start;
-                positions.push(self.position(&numbers, row, ids.get(at + 1)));
-            }
-        }
-        Ok(Reading { text: text.to_string(), positions })
+        let numbers = self.models.read(&ids, &windows).await?;
+        let position = |at: usize| self.position(&numbers, at, ids.get(at + 1));
+        Ok(Reading { text: text.to_string(), positions: (0..ids.len()).map(position).collect() })
     }
 
-    async fn numbers(
-        &self,
-        ids: &[u32],
-        windows: &[Window],
-        length: usize,
-    ) -> Result<Numbers, ReadError> {
-        let count = windows.len();
-        let window_ids: Vec<i32> = windows
-            .iter()
-            .flat_map(|window| ids[window.start..window.end].iter().map(|id| *id as i32))
-            .collect();
-        let data = TensorData::new(window_ids, [count, length]);
-        let ids = Tensor::<2, Int>::from_data(data, &self.device);
-        let stream = self.lm.activations(ids, self.layer); // [windows, length, d_model]
-        let shape = stream.dims();
-        let rows = stream.clone().reshape([count * length, shape[2]]);
-        let ready = self.normalization.apply(rows); // [rows, d_model]
-        let output = self.csae.forward(ready.clone(), self.limits);
-        let rebuilt = self.normalization.undo(output.reconstruction.clone()).reshape(shape);
-        let probabilities = |stream| {
-            let logits = self.lm.logits_from(stream, self.layer);
-            softmax(logits, 2).reshape([count * length, self.vocab.len()])
-        };
-        Numbers::of(&self.csae, ready, output, probabilities(stream), probabilities(rebuilt)).await
-    }
-
-    fn position(&self, numbers: &Numbers, row: usize, next: Option<&u32>) -> Position {
-        let active = numbers.active(row);
-        let clean = numbers.clean.row(row);
-        let rebuilt = numbers.rebuilt.row(row);
+    fn position(&self, numbers: &Numbers, at: usize, next: Option<&u32>) -> Position {
+        let (told, row) = (&numbers.told, numbers.rows[at]);
+        let (clean, rebuilt) = (numbers.clean.row(at), numbers.rebuilt.row(at));
         let loss = |row: &[f32]| next.map(|id| rounded(-row[*id as usize].max(1e-30).ln()));
         Position {
+            active: told.active(row),
             units: self.units(numbers, row),
-            attention: numbers.attention(row),
-            composed_share: rounded(numbers.composed.row(row)[0]),
-            error: rounded(numbers.error.row(row)[0]),
+            attention: told.attention(row),
+            composed_share: rounded(told.composed[row]),
+            error: rounded(told.error[row]),
             next: self.guesses(clean, rebuilt),
             clean_loss: loss(clean),
             reconstructed_loss: loss(rebuilt),
-            active,
         }
     }
 
     fn units(&self, numbers: &Numbers, row: usize) -> Vec<SpeakingUnit> {
-        let Some(strengths) = &numbers.units else { return vec![] };
+        let Some(strengths) = &numbers.told.units else { return vec![] };
         let mut units: Vec<SpeakingUnit> = strengths
             .row(row)
             .iter()
@@ -183,139 +184,6 @@ fn parts(bundle: &Bundle, name: &str) -> Vec<Vec<usize>> {
             parts.map(|(feature, _)| feature).collect()
         })
         .collect()
-}
-
-/// A matrix that has been read from the device.
-#[derive(Debug)]
-struct Matrix {
-    values: Vec<f32>,
-    width: usize,
-}
-
-impl Matrix {
-    fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.width..(row + 1) * self.width]
-    }
-}
-
-/// Everything that was computed, on the processor's side. Rows are windows times their length.
-#[derive(Debug)]
-struct Numbers {
-    /// `[rows, k]`, as are `values` and `shares`.
-    indices: Matrix,
-    values: Matrix,
-    shares: Matrix,
-    /// `[rows, 1]`, as is `error`.
-    composed: Matrix,
-    error: Matrix,
-    /// `[rows, vocab_size]`, as is `rebuilt`.
-    clean: Matrix,
-    rebuilt: Matrix,
-    /// `[rows, n_units]`.
-    units: Option<Matrix>,
-    /// `[rows, n_heads * k * partners]` and `[rows, n_heads * k * (partners + 1)]`.
-    attention: Option<(Matrix, Matrix)>,
-    /// How many partners a feature has in a head.
-    partners: usize,
-}
-
-impl Numbers {
-    async fn of(
-        csae: &Csae,
-        ready: Tensor<2>,
-        output: CsaeOutput,
-        clean: Tensor<2>,
-        rebuilt: Tensor<2>,
-    ) -> Result<Self, ReadError> {
-        let added = output.reconstruction.clone() - csae.decoder_bias.val().unsqueeze();
-        let length = added.clone().square().sum_dim(1).clamp_min(1e-12); // [rows, 1]
-        let along = added.clone().matmul(csae.decoder.val().transpose()); // [rows, n_features]
-        let shares = along.gather(1, output.active.indices.clone()) * output.active.values.clone()
-            / length.clone();
-        let units = output.units.as_ref().map(|units| units.contribution.clone());
-        let attention = output.attention.as_ref().map(|attention| attention.contribution.clone());
-        let composed = match units.or(attention) {
-            Some(contribution) => (contribution * added).sum_dim(1) / length,
-            None => length.zeros_like(),
-        };
-        let energy = ready.clone().square().sum_dim(1).clamp_min(1e-12);
-        let error = (ready - output.reconstruction).square().sum_dim(1) / energy;
-        let (mut pairs, mut partners) = (None, 0);
-        if let Some(attention) = output.attention {
-            let [batch, _, _, count] = attention.partners.dims();
-            partners = count;
-            let places = attention.partners.float().reshape([batch as i32, -1]);
-            let weights = attention.weights.reshape([batch as i32, -1]);
-            pairs = Some((matrix(places).await?, matrix(weights).await?));
-        }
-        let units = match output.units {
-            Some(units) => Some(matrix(units.strengths).await?),
-            None => None,
-        };
-        Ok(Self {
-            indices: matrix(output.active.indices.float()).await?,
-            values: matrix(output.active.values).await?,
-            shares: matrix(shares).await?,
-            composed: matrix(composed).await?,
-            error: matrix(error).await?,
-            clean: matrix(clean).await?,
-            rebuilt: matrix(rebuilt).await?,
-            units,
-            attention: pairs,
-            partners,
-        })
-    }
-
-    fn active(&self, row: usize) -> Vec<ActiveFeature> {
-        let columns = self.indices.row(row).iter().zip(self.values.row(row));
-        let mut active: Vec<ActiveFeature> = columns
-            .zip(self.shares.row(row))
-            .filter(|((_, strength), _)| **strength > 0.0)
-            .map(|((feature, strength), share)| ActiveFeature {
-                feature: *feature as usize,
-                strength: rounded(*strength),
-                share: rounded(*share),
-            })
-            .collect();
-        active.sort_by(|one, other| {
-            other.strength.total_cmp(&one.strength).then(one.feature.cmp(&other.feature))
-        });
-        active
-    }
-
-    /// The strongest attention between features that fire in a row.
-    fn attention(&self, row: usize) -> Vec<Attended> {
-        let Some((places, weights)) = &self.attention else { return vec![] };
-        let (indices, values) = (self.indices.row(row), self.values.row(row));
-        let (places, weights) = (places.row(row), weights.row(row));
-        let k = indices.len();
-        let mut found = vec![];
-        for slot in 0..weights.len() / (self.partners + 1) {
-            let (head, from) = (slot / k, slot % k);
-            for partner in 0..self.partners {
-                let to = places[slot * self.partners + partner] as usize;
-                let weight = weights[slot * (self.partners + 1) + partner];
-                if to < k && values[from] > 0.0 && values[to] > 0.0 && weight >= LEAST_ATTENTION {
-                    let (from, to) = (indices[from] as usize, indices[to] as usize);
-                    found.push(Attended { head, from, to, weight: rounded(weight) });
-                }
-            }
-        }
-        found.sort_by(|one, other| {
-            let place = |pair: &Attended| (pair.head, pair.from, pair.to);
-            other.weight.total_cmp(&one.weight).then(place(one).cmp(&place(other)))
-        });
-        found.truncate(ATTENDED);
-        found
-    }
-}
-
-async fn matrix(tensor: Tensor<2>) -> Result<Matrix, ReadError> {
-    let [_, width] = tensor.dims();
-    let failed = |error: &dyn std::fmt::Display| ReadError::Device(error.to_string());
-    let data = tensor.into_data_async().await.map_err(|error| failed(&error))?;
-    let values = data.convert_dtype(DType::F32).try_into_vec().map_err(|error| failed(&error))?;
-    Ok(Matrix { values, width })
 }
 
 /// Six significant digits: what a reader needs, and short in a file.

@@ -1,31 +1,30 @@
 //! The steps of a run, each of which finds what an earlier call has reached.
 
 pub mod transcoder;
+mod trials;
 
 use std::cell::RefCell;
 
 use anyhow::Result;
 use burn::prelude::*;
 use serde_json::{Value, json};
+use shared::CharLm;
 use shared::bundle::Normalization;
 use shared::report::Metric;
-use shared::weights::{self, Precision, WeightsError, to_vec};
-
-use shared::{CharLm, Limits};
+use shared::weights::{self, Precision, WeightsError};
 
 use crate::activations::{self, Recorded, RowCounts};
-use crate::analysis::measures;
 use crate::cache::Cache;
 use crate::console::{Console, Stage};
 use crate::data::{ChosenText, Rows, Windows};
 use crate::device::ChosenDevice;
 use crate::plan::{Plan, Profile, Trial};
 use crate::run_folder::RunFolder;
-use crate::train::autoencoder::{self, AutoencoderTask, TrainedAutoencoder};
 use crate::train::lm::{self, LmTask, TrainedLm};
-use crate::train::rows::RecordedRows;
 use crate::train::{Misfit, Observer, Snapshot};
 use crate::version;
+
+pub use trials::{FinishedModel, Training, TrialResult};
 
 /// Of the language model and of which activations are recorded: nanoGPT's.
 pub const SEED: u64 = 1337;
@@ -68,55 +67,11 @@ pub struct ReadyRows {
     pub device: Device,
 }
 
-/// One finished training of a trial.
-#[derive(Clone, Debug)]
-pub struct Training {
-    /// Its highest learning rate.
-    pub learning_rate: f64,
-    /// Of weights and the order of rows.
-    pub seed: u64,
-    /// FVU on rows of the training text that it did not learn from.
-    pub selection_fvu: f64,
-    /// The model, and how its training went.
-    pub trained: TrainedAutoencoder,
-}
-
-/// All trainings of a trial.
-#[derive(Clone, Debug)]
-pub struct TrialResult {
-    /// What was trained.
-    pub trial: Trial,
-    /// The learning rate that did best on the selection rows.
-    pub best_rate: f64,
-    /// One for each learning rate, then one for each further seed at the best.
-    pub trainings: Vec<Training>,
-}
-
-impl TrialResult {
-    /// The trainings at the best learning rate, by seed.
-    pub fn best(&self) -> impl Iterator<Item = &Training> {
-        self.trainings.iter().filter(|training| training.learning_rate == self.best_rate)
-    }
-}
-
 impl Experiment<'_> {
     /// All settings that the results depend on.
     pub fn config(&self) -> Value {
-        let trials: Vec<Value> = self
-            .plan
-            .trials
-            .iter()
-            .map(|trial| {
-                let config = self.profile.autoencoder(trial);
-                json!({
-                    "name": trial.name,
-                    "config": config,
-                    "schedule": trial.schedule,
-                    "completed": trial.completed,
-                    "rate_of": trial.rate_of,
-                })
-            })
-            .collect();
+        let trials: Vec<Value> =
+            self.plan.trials.iter().map(|trial| self.trial_config(trial)).collect();
         json!({
             "csae": version(),
             "run": self.plan.name,
@@ -127,6 +82,25 @@ impl Experiment<'_> {
             "profile": self.profile,
             "trials": trials,
             "export": self.export,
+        })
+    }
+
+    /// A trial with every number that the profile gives it.
+    fn trial_config(&self, trial: &Trial) -> Value {
+        let profile = &self.profile;
+        let rates = trial.rate_of.is_none().then_some(&profile.learning_rates);
+        json!({
+            "label": trial.label(),
+            "name": trial.name,
+            "sparsity_k": profile.k(trial),
+            "model": profile.model(trial),
+            "training": profile.training(trial),
+            "schedule": profile.schedule(trial),
+            "learning_rates": rates,
+            "rate_of": trial.rate_of,
+            "seeds": profile.seeds(trial),
+            "compared_with": self.plan.reference_of(trial),
+            "exported": trial.exported,
         })
     }
 
@@ -232,74 +206,6 @@ impl Experiment<'_> {
         Recorded::from_weights(snapshot.weights)
     }
 
-    /// Trains a trial at every learning rate, or at that of the `earlier` trial that it names; then
-    /// further seeds at the best.
-    ///
-    /// # Errors
-    /// A file is damaged or cannot be written, or the user stops it.
-    pub fn trial(
-        &self,
-        title: &str,
-        trial: &Trial,
-        rows: &ReadyRows,
-        earlier: &[TrialResult],
-    ) -> Result<TrialResult> {
-        let mut trainings = vec![];
-        let named = earlier.iter().find(|other| Some(other.trial.name) == trial.rate_of);
-        let rates = match named {
-            Some(other) => vec![other.best_rate],
-            None => self.profile.learning_rates.clone(),
-        };
-        for rate in rates {
-            trainings.push(self.training(title, trial, rows, rate, 0)?);
-        }
-        let best_rate = trainings
-            .iter()
-            .min_by(|one, other| one.selection_fvu.total_cmp(&other.selection_fvu))
-            .map_or(f64::NAN, |training| training.learning_rate);
-        let seeds = match self.plan.many_seeds {
-            true => self.profile.many_seeds,
-            false => self.profile.seeds,
-        };
-        for seed in 1..seeds {
-            trainings.push(self.training(title, trial, rows, best_rate, seed)?);
-        }
-        Ok(TrialResult { trial: trial.clone(), best_rate, trainings })
-    }
-
-    fn training(
-        &self,
-        title: &str,
-        trial: &Trial,
-        rows: &ReadyRows,
-        learning_rate: f64,
-        seed: u64,
-    ) -> Result<Training> {
-        let name = format!("{} lr={learning_rate} seed={seed}", trial.name);
-        let config = self.profile.autoencoder(trial);
-        let training = self.profile.training(trial);
-        let task = AutoencoderTask {
-            name: &name,
-            config: &config,
-            schedule: trial.schedule,
-            training: &training,
-            learning_rate,
-            seed,
-        };
-        let batch_size = task.training.batch_size;
-        let mut source = RecordedRows::new(&rows.train, batch_size, seed, &rows.device);
-        let title = format!("{title} lr={learning_rate} seed={seed}");
-        let resume = self.folder.load(&name)?;
-        let mut watcher = self.watch(&title, &name, resume.as_ref(), task.training.steps);
-        let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
-            .map_err(|error| self.unless_damaged(&name, error))?;
-        let selection_fvu = selection_fvu(&trained, config.limits(), rows);
-        watcher.stage.finish(&format!("FVU {selection_fvu:.4} after {:.0} s", trained.seconds));
-        self.metrics.borrow_mut().extend(trained.metrics.clone());
-        self.write_metrics(&[])?;
-        Ok(Training { learning_rate, seed, selection_fvu, trained })
-    }
-
     /// A checkpoint whose tensors do not fit is a damaged checkpoint.
     fn unless_damaged(&self, name: &str, error: anyhow::Error) -> anyhow::Error {
         match error.is::<Misfit>() || error.is::<WeightsError>() {
@@ -346,11 +252,4 @@ impl Observer for Watcher<'_> {
         self.experiment.folder.save(&self.checkpoint, &snapshot)?;
         self.experiment.write_metrics(&snapshot.metrics)
     }
-}
-
-fn selection_fvu(trained: &TrainedAutoencoder, limits: Limits, rows: &ReadyRows) -> f64 {
-    let rebuild = |block| to_vec(trained.model.forward(block, limits).reconstruction);
-    let blocks = rows.selection.blocks(ROWS_AT_ONCE, &rows.device);
-    let rebuilt: Vec<f32> = blocks.flat_map(rebuild).collect();
-    measures::fvu(&rows.selection.values, &rebuilt, rows.selection.width)
 }

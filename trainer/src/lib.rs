@@ -20,6 +20,7 @@ pub mod results;
 pub mod run_folder;
 pub mod settings;
 pub mod site;
+pub mod speed;
 pub mod study;
 pub mod train;
 
@@ -68,7 +69,7 @@ pub fn run(out_dir: &Path, settings: &Settings, console: &Console) -> Result<()>
     let rows = experiment.rows(&title(2, "activations"), &lm.model)?;
     let mut trials = vec![];
     for (place, trial) in experiment.plan.trials.iter().enumerate() {
-        let title = title(3 + place, trial.name);
+        let title = title(3 + place, &trial.label());
         trials.push(experiment.trial(&title, trial, &rows, &trials)?);
     }
     let transcoder = experiment.transcoder(&title(stages - 1, "transcoder"), &lm.model, &trials)?;
@@ -114,7 +115,9 @@ fn prepare<'a>(
     if text.hidden.is_some() {
         profile = profile.for_language();
     }
+    let mut profile = profile.for_plan(&plan).with(settings)?;
     profile.lm.vocab_size = text.corpus.vocab.len();
+    let plan = plan.at(&profile);
 
     let Some(folder) = RunFolder::open(out_dir)? else { return Ok(None) };
     console.log_to(&folder.log())?;
@@ -160,14 +163,18 @@ pub fn after_help() -> String {
         plan::all().iter().map(|plan| format!("  {}  {}", plan.name, plan.question)).collect();
     format!(
         "Plans:\n{}\n\n\
-         Environment:\n  \
-         CSAE_DATA     folder with shakespeare_char/input.txt; else ./data, else a download\n  \
-         CSAE_TEXT     which of its texts: shakespeare_char, enwik8, text8, or any folder's name\n  \
-         CSAE_LANGUAGE arithmetic, boolean, grammar: a generated language in place of the text\n  \
-         CSAE_DEVICE   auto, cpu, wgpu, cuda, software\n  \
-         CSAE_PROFILE  smoke, cpu, full; by the device if not set\n  \
-         CSAE_CACHE    folder for trained language models; else .csae-cache beside the run\n  \
-         CSAE_EXPORT   f32, f16: precision of the exported weights\n\n\
+         Settings, each a line of csae.toml where the trainer is started, as in device = \"cpu\",\n\
+         or over that an environment variable, as in CSAE_DEVICE=cpu:\n  \
+         data      folder with shakespeare_char/input.txt; else ./data, else a download\n  \
+         text      which of its texts: shakespeare_char, enwik8, text8, or any folder's name\n  \
+         language  arithmetic, boolean, grammar: a generated language in place of the text\n  \
+         device    auto, cpu, wgpu, cuda, software\n  \
+         profile   smoke, cpu, full; by the device if not set\n  \
+         cache     folder for trained language models; else .csae-cache beside the run\n  \
+         export    f32, f16: precision of the exported weights\n  \
+         seeds     how often each trial is trained; else by the profile\n  \
+         layer     after which block activations are explained; else by the profile\n  \
+         steps     how many an autoencoder learns in; else by the profile\n\n\
          Exit codes:\n  \
          0 done, 1 failed, 2 wrong usage or settings, 130 stopped by Ctrl-C",
         plans.join("\n")

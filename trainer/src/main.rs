@@ -12,8 +12,9 @@ use trainer::complaint::{Complaint, exit_code};
 use trainer::console::{self, Console};
 use trainer::ratings::{self, RatingsArgs};
 use trainer::report::{self, ReportArgs};
-use trainer::settings::Settings;
+use trainer::settings::{self, Settings};
 use trainer::site::{self, SiteArgs};
+use trainer::speed::{self, SpeedArgs};
 use trainer::study::{self, StudyArgs};
 
 /// Finds the features of a language model and how they combine. Example: trainer --out_dir=run_1
@@ -35,6 +36,7 @@ struct Cli {
 enum Command {
     Benchmark(Box<BenchmarkArgs>),
     Site(SiteArgs),
+    Speed(SpeedArgs),
     Study(StudyArgs),
     Ratings(RatingsArgs),
     Report(ReportArgs),
@@ -62,10 +64,11 @@ fn main() -> ExitCode {
 
 fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
     trainer::interrupt::listen()?;
-    let settings = Settings::read(|name| std::env::var_os(name))?;
+    let settings = settings()?;
     match (&cli.command, &cli.out_dir) {
         (Some(Command::Benchmark(arguments)), _) => command::run(arguments, &settings, console),
         (Some(Command::Site(arguments)), _) => site::run(arguments, console),
+        (Some(Command::Speed(arguments)), _) => speed::run(arguments, console),
         (Some(Command::Study(arguments)), _) => study::run(arguments, &settings, console),
         (Some(Command::Ratings(arguments)), _) => ratings::run(arguments, console),
         (Some(Command::Report(arguments)), _) => report::run(arguments, console),
@@ -74,4 +77,18 @@ fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
             .fix("trainer --out_dir=run_1, or trainer --help")
             .into()),
     }
+}
+
+/// What the file beside the user and the environment ask for.
+fn settings() -> anyhow::Result<Settings> {
+    let file = match std::fs::read_to_string(settings::FILE) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            return Err(Complaint::usage(format!("cannot read {}: {error}", settings::FILE))
+                .fix("make it readable, or remove it")
+                .into());
+        }
+    };
+    Ok(Settings::read(file.as_deref(), |name| std::env::var_os(name))?)
 }

@@ -1,40 +1,32 @@
 //! What a run measured, all of it on held-out text.
 
-mod nmf;
+mod baselines;
+pub mod comparison;
 pub mod sample;
+mod trial;
+mod writing;
 
-use std::time::Instant;
-
-use anyhow::{Context, Result};
-use rand::RngExt;
+use anyhow::{Result, ensure};
+use serde::Serialize;
 use shared::bundle::Normalization;
-use shared::kernels::char_lm::{Layout, Writer};
-use shared::random;
 use shared::report::{Combination, FeatureStats, Metric, Quality};
-use shared::sae::FinishedCsae;
-use shared::weights::{self, to_vec};
-use shared::{CharLm, CharLmConfig, Csae, CsaeConfig, Limits};
+use shared::sae::dictionary::Dictionary;
+use shared::{CharLm, Csae, CsaeConfig};
 
-use crate::analysis::causal::{Causal, Test};
-use crate::analysis::combinations::{self, ReadText};
-use crate::analysis::consistency::{Consistency, Findings, consistency};
-use crate::analysis::evaluation::{ActiveRows, Evaluated, HeldOut, Reference};
-use crate::analysis::features::{self, RowText};
-use crate::analysis::hidden::{self, Told};
-use crate::analysis::reuse::{self, Reuse};
-use crate::baselines::pca::Pca;
+use crate::analysis::causal::Causal;
+use crate::analysis::consistency::Consistency;
+use crate::analysis::evaluation::{HeldOut, Reference};
+use crate::analysis::hidden::Told;
+use crate::analysis::reuse::Reuse;
 use crate::data::languages::TaskAccuracy;
 use crate::experiment::transcoder::Transcoded;
-use crate::experiment::{Experiment, ReadyRows, SEED, TrialResult};
+use crate::experiment::{Experiment, ReadyRows, TrialResult};
+use crate::plan::Relation;
 use crate::train::lm::TrainedLm;
+use comparison::Comparison;
 use sample::Sample;
-
-/// How many characters the language model writes to show its speed.
-const SAMPLE: usize = 1_000;
-/// How many of them are kept to show its style.
-const SHOWN: usize = 200;
-/// Of the language model that has learned nothing.
-const RANDOM_SEED: u64 = 2;
+use trial::MeasuredTrial;
+pub(crate) use writing::write;
 
 /// The results of a run.
 #[derive(Clone, Debug)]
@@ -49,12 +41,22 @@ pub struct Results {
     pub selection_rows: usize,
     /// On how many held-out rows everything was measured.
     pub held_out_rows: usize,
+    /// How the trials belong together.
+    pub relation: Relation,
+    /// The profile's own number of active features.
+    pub sparsity_k: usize,
     /// What was compared, the baselines first.
     pub methods: Vec<Method>,
+    /// How trials differ from those that they are compared with.
+    pub comparisons: Vec<Comparison>,
     /// Every training, also those at other learning rates.
     pub trainings: Vec<TrainingResult>,
-    /// One model of each trial, for the bundle.
+    /// One model of each exported trial, for the bundle.
     pub exports: Vec<Export>,
+    /// One model of each rival that is a plain dictionary, for other programs.
+    pub dictionaries: Vec<(String, Dictionary)>,
+    /// Trainings that left the numbers that can be computed with, and where.
+    pub diverged: Vec<String>,
     /// How rows were made ready.
     pub normalization: Normalization,
     /// How well the language model does the task of a generated language.
@@ -80,21 +82,40 @@ pub struct LmResult {
     pub sample: String,
 }
 
-/// A way to explain activations, with its quality for each seed.
-#[derive(Clone, Debug)]
+/// A way to explain activations with some number of active features, with its quality for each seed.
+#[derive(Clone, Debug, Serialize)]
 pub struct Method {
-    /// Its name in results and plots.
+    /// Its name in results and plots, unlike all others: the method's, with the number of active
+    /// features where that is not the profile's own.
     pub name: String,
+    /// The method.
+    pub method: String,
+    /// How many features it was asked to activate on a row.
+    pub sparsity_k: usize,
     /// How it was set, as in `lr=0.001`.
     pub setting: String,
+    /// The seeds.
+    pub seeds: Vec<u64>,
     /// One for each seed.
     pub qualities: Vec<Quality>,
+}
+
+impl Method {
+    /// One number for each seed.
+    pub fn by_seed(&self, value: impl Fn(&Quality) -> f64) -> Vec<(u64, f64)> {
+        self.seeds.iter().copied().zip(self.qualities.iter().map(value)).collect()
+    }
+
+    /// The mean of a number over seeds.
+    pub fn mean(&self, value: impl Fn(&Quality) -> f64) -> f64 {
+        self.qualities.iter().map(value).sum::<f64>() / self.qualities.len() as f64
+    }
 }
 
 /// One training of a trial and how well its model did.
 #[derive(Clone, Debug)]
 pub struct TrainingResult {
-    /// The trial.
+    /// The trial's label.
     pub trial: String,
     /// Its highest learning rate.
     pub learning_rate: f64,
@@ -162,21 +183,24 @@ impl Results {
             &rows.normalization,
         )?;
         stage.progress(1, &|| "held-out text read".into());
-        let first = trials.first().map(|trial| profile.autoencoder(&trial.trial));
-        let sparsity_k = first.as_ref().map_or(1, |config| config.sparsity_k);
-        let mut methods = pca_methods(&held_out, rows, sparsity_k)?;
-        let n_features = first.map_or(1, |config| config.n_features);
-        methods.extend(nmf::methods(&held_out, rows, sparsity_k, n_features)?);
-        let (mut trainings, mut exports) = (vec![], vec![]);
+        let mut methods = baselines::all(&held_out, rows, &sparsities(experiment))?;
+        let (mut trainings, mut exports, mut diverged) = (vec![], vec![], vec![]);
+        let mut dictionaries = vec![];
         for trial in &trials {
+            diverged.extend(trial.diverged.clone());
+            if trial.trainings.is_empty() {
+                continue;
+            }
             let measured = MeasuredTrial::of(experiment, &lm.model, &held_out, trial)?;
             methods.extend(measured.silent);
             methods.push(measured.method);
             trainings.extend(measured.trainings);
             exports.extend(measured.export);
-            stage.progress(1 + trainings.len() as u64, &|| trial.trial.name.into());
+            dictionaries.extend(measured.dictionary);
+            stage.progress(1 + trainings.len() as u64, &|| trial.trial.label());
         }
-        let sample = Sample::of(&held_out, rows, sparsity_k, &exports)?;
+        ensure!(!exports.is_empty(), "no training came to its end: {}", diverged.join("; "));
+        let sample = Sample::of(&held_out, rows, profile.sparsity_k, &exports)?;
         let lm = LmResult::of(lm, experiment)?;
         stage.finish(&format!("{} methods on {} held-out rows", methods.len(), held_out.count()));
         Ok(Self {
@@ -185,9 +209,14 @@ impl Results {
             train_rows: rows.train.len(),
             selection_rows: rows.selection.len(),
             held_out_rows: held_out.count(),
+            relation: experiment.plan.relation,
+            sparsity_k: profile.sparsity_k,
+            comparisons: comparison::all(&experiment.plan, &methods),
             methods,
             trainings,
             exports,
+            dictionaries,
+            diverged,
             normalization: rows.normalization.clone(),
             task: task(experiment, &held_out),
             transcoder,
@@ -206,197 +235,11 @@ fn task(experiment: &Experiment, held_out: &HeldOut) -> Option<TaskAccuracy> {
     }))
 }
 
-/// A trial on held-out text.
-struct MeasuredTrial {
-    method: Method,
-    /// The same models with their units silent, where they have some.
-    silent: Option<Method>,
-    trainings: Vec<TrainingResult>,
-    /// The first seed at the best learning rate.
-    export: Option<Export>,
-}
-
-impl MeasuredTrial {
-    fn of(
-        experiment: &Experiment,
-        lm: &CharLm,
-        held_out: &HeldOut,
-        trial: &TrialResult,
-    ) -> Result<Self> {
-        let config = experiment.profile.autoencoder(&trial.trial);
-        let name = trial.trial.name.to_string();
-        let (mut qualities, mut trainings, mut export) = (vec![], vec![], None);
-        let mut silent = vec![];
-        for training in &trial.trainings {
-            let model = &training.trained.model;
-            let Evaluated { quality, active } = held_out.evaluate(model, config.limits())?;
-            if training.learning_rate == trial.best_rate {
-                qualities.push(quality);
-                if config.units.is_some() {
-                    let alone = Limits { combination_size: 1, ..config.limits() };
-                    silent.push(held_out.evaluate(model, alone)?.quality);
-                }
-                if training.seed == 0 {
-                    export = Some(Export::of(experiment, lm, held_out, trial, quality, &active)?);
-                }
-            }
-            trainings.push(TrainingResult {
-                trial: name.clone(),
-                learning_rate: training.learning_rate,
-                seed: training.seed,
-                seconds: training.trained.seconds,
-                selection_fvu: training.selection_fvu,
-                quality,
-                metrics: training.trained.metrics.clone(),
-            });
-        }
-        let setting = format!("lr={}", trial.best_rate);
-        let silent = (!silent.is_empty()).then(|| Method {
-            name: format!("{name}_silent"),
-            setting: setting.clone(),
-            qualities: silent,
-        });
-        Ok(Self { method: Method { name, setting, qualities }, silent, trainings, export })
-    }
-}
-
-impl Export {
-    /// The first seed of a trial with what held-out text says of it.
-    fn of(
-        experiment: &Experiment,
-        lm: &CharLm,
-        held_out: &HeldOut,
-        trial: &TrialResult,
-        quality: Quality,
-        active: &ActiveRows,
-    ) -> Result<Self> {
-        let config = experiment.profile.autoencoder(&trial.trial);
-        let random_lm = &experiment.profile.lm.init(RANDOM_SEED, &experiment.device.device);
-        let corpus = &experiment.text.corpus;
-        let first = experiment.windows().counted(0).start;
-        let text = RowText { ids: &corpus.validation, first, vocab: &corpus.vocab };
-        let scale = held_out.scale();
-        let finished: Vec<FinishedCsae> = trial
-            .best()
-            .map(|training| training.trained.model.clone())
-            .map(|model| FinishedCsae { model, limits: config.limits() })
-            .collect();
-        let model = finished.first().context("a trial without a model")?;
-        let features = features::statistics(&model.model, scale, lm, active, text);
-        let sets = combinations::of_units(model);
-        let read = ReadText { model, active, text, lm, scale };
-        let told = combinations::statistics(&read, &sets);
-        let test = Test { held_out, lm, random_lm, model, active, scale };
-        let causal = test.run(&told);
-        let hidden = match &experiment.text.hidden {
-            Some(hidden) => hidden::tell(&hidden::Active::of(model, active), hidden, first)?,
-            None => vec![],
-        };
-        let live: Vec<usize> =
-            (0..features.len()).filter(|one| features[*one].density > 0.0).collect();
-        let consistency = agreement(&told, &finished, config.d_model);
-        Ok(Self {
-            name: trial.trial.name.to_string(),
-            quality,
-            units: sets.len(),
-            hidden,
-            causal,
-            combinations: with_seeds(told, consistency.as_ref()),
-            consistency,
-            reuse: reuse::of(&sets, &live, features.len()),
-            features,
-            model: model.model.clone(),
-            config,
-        })
-    }
-}
-
-/// How far the other models have the combinations of the first; nothing without units.
-fn agreement(
-    combinations: &[Combination],
-    models: &[FinishedCsae],
-    d_model: usize,
-) -> Option<Consistency> {
-    let mut findings = models.iter().filter(|finished| finished.model.units.is_some()).map(|it| {
-        let directions = to_vec(it.model.decoder.val());
-        Findings { directions, combinations: combinations::of_units(it) }
-    });
-    let sets = combinations.iter().map(|one| one.parts.clone()).collect();
-    let first = Findings { combinations: sets, ..findings.next()? };
-    consistency(&first, &findings.collect::<Vec<_>>(), d_model)
-}
-
-/// The combinations with the number of models that have them.
-fn with_seeds(
-    mut combinations: Vec<Combination>,
-    consistency: Option<&Consistency>,
-) -> Vec<Combination> {
-    if let Some(told) = consistency {
-        let all = combinations.iter_mut().zip(&told.found);
-        all.for_each(|(one, found)| one.seeds = Some([*found, told.trainings]));
-    }
-    combinations
-}
-
-/// Principal components with as many numbers in a row as the autoencoders have active features.
-fn pca_methods(held_out: &HeldOut, rows: &ReadyRows, k: usize) -> Result<Vec<Method>> {
-    let (d_model, device) = (rows.train.width, &rows.device);
-    let pca = Pca::fit(rows.train.blocks(8_192, device), d_model, device)?;
-    let k = k.min(d_model);
-    let matched = |quality| Quality { l0: k as f64, l0_max: k as f64, ..quality };
-    let first = matched(held_out.measure(&mut |rows| pca.first(rows, k))?);
-    let largest = matched(held_out.measure(&mut |rows| pca.largest(rows, k))?);
-    let method = |name: &str, setting: String, quality| Method {
-        name: name.into(),
-        setting,
-        qualities: vec![quality],
-    };
-    Ok(vec![
-        method("pca", format!("first {k}"), first),
-        method("pca_largest", format!("{k} largest of {d_model}"), largest),
-    ])
-}
-
-impl LmResult {
-    fn of(lm: &TrainedLm, experiment: &Experiment) -> Result<Self> {
-        let started = Instant::now();
-        let written = write(&lm.model, &experiment.profile.lm, SAMPLE)?;
-        let tokens_per_second = SAMPLE as f64 / started.elapsed().as_secs_f64();
-        Ok(Self {
-            model: lm.model.clone(),
-            metrics: lm.metrics.clone(),
-            seconds: lm.seconds,
-            tokens_per_second,
-            sample: experiment.text.corpus.vocab.decode(&written[..SHOWN]),
-        })
-    }
-}
-
-/// Lets the model write `length` characters after the first of its vocabulary, at temperature 0.8.
-fn write(lm: &CharLm, config: &CharLmConfig, length: usize) -> Result<Vec<u32>> {
-    let layout = Layout::new(config);
-    let parameters = layout.read(&weights::of(lm))?;
-    let mut writer = Writer::new(&layout, &parameters);
-    let mut stream = random::stream(SEED, "sample");
-    let mut text = vec![];
-    let mut last = 0;
-    for _ in 0..length {
-        let mut chances: Vec<f32> = writer.read(last).iter().map(|logit| logit / 0.8).collect();
-        softmax(&mut chances);
-        let mut left: f32 = stream.random();
-        let next = chances.iter().position(|chance| {
-            left -= chance;
-            left <= 0.0
-        });
-        last = next.unwrap_or(chances.len() - 1) as u32;
-        text.push(last);
-    }
-    Ok(text)
-}
-
-fn softmax(scores: &mut [f32]) {
-    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    scores.iter_mut().for_each(|score| *score = (*score - most).exp());
-    let total: f32 = scores.iter().sum();
-    scores.iter_mut().for_each(|score| *score /= total);
+/// The numbers of active features that trials have, the profile's own first.
+fn sparsities(experiment: &Experiment) -> Vec<usize> {
+    let Experiment { plan, profile, .. } = experiment;
+    let mut all: Vec<usize> = plan.trials.iter().map(|trial| profile.k(trial)).collect();
+    all.sort_by_key(|k| (*k != profile.sparsity_k, *k));
+    all.dedup();
+    all
 }

@@ -1,9 +1,10 @@
-//! What the environment asks for.
+//! What a file and the environment ask for.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use shared::weights::Precision;
+use toml::{Table, Value};
 
 use crate::complaint::Complaint;
 use crate::data::languages::Language;
@@ -25,44 +26,64 @@ pub enum DeviceChoice {
     Software,
 }
 
-/// The settings of one call.
+/// The settings of one call: what [`FILE`] says, and over it what the environment says.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// `CSAE_DATA`: the folder with one folder for each data set.
+    /// `data`: the folder with one folder for each data set.
     pub data: Option<PathBuf>,
-    /// `CSAE_TEXT`: the name of the text to explain, `shakespeare_char` if not given.
+    /// `text`: the name of the text to explain, `shakespeare_char` if not given.
     pub text: Option<String>,
-    /// `CSAE_LANGUAGE`: a generated language to explain in place of a text.
+    /// `language`: a generated language to explain in place of a text.
     pub language: Option<Language>,
-    /// `CSAE_DEVICE`.
+    /// `device`.
     pub device: DeviceChoice,
-    /// `CSAE_PROFILE`: how large the experiment is; by the device if not given.
+    /// `profile`: how large the experiment is; by the device if not given.
     pub profile: Option<ProfileName>,
-    /// `CSAE_CACHE`: where trained language models are kept; beside the run folder if not given.
+    /// `cache`: where trained language models are kept; beside the run folder if not given.
     pub cache: Option<PathBuf>,
-    /// `CSAE_EXPORT`: how exactly weights are exported.
+    /// `export`: how exactly weights are exported.
     pub export: Precision,
+    /// `seeds`: how often each trial is trained; by the profile if not given.
+    pub seeds: Option<u64>,
+    /// `layer`: after which block activations are explained; by the profile if not given.
+    pub layer: Option<usize>,
+    /// `steps`: how many an autoencoder learns in; by the profile if not given.
+    pub steps: Option<u64>,
 }
 
+/// The file with settings, in the folder in which the trainer is started.
+pub const FILE: &str = "csae.toml";
+/// What can be set in [`FILE`]; in the environment as `CSAE_DATA` and so on.
+const KEYS: [&str; 10] =
+    ["data", "text", "language", "device", "profile", "cache", "export", "seeds", "layer", "steps"];
+
 impl Settings {
-    /// Reads the settings through `variable`, which gives the value of an environment variable.
+    /// Reads the settings from the text of [`FILE`], if there is one, and through `variable`, which
+    /// gives the value of an environment variable.
     ///
     /// # Errors
-    /// A value is none of those that the setting knows.
-    pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, Complaint> {
-        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let value = |name: &str| given(name).map(|value| value.to_string_lossy().into_owned());
+    /// The file is not TOML or has a key that is no setting, or a value is none of those that the
+    /// setting knows.
+    pub fn read(
+        file: Option<&str>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Complaint> {
+        let table = file.map_or(Ok(Table::new()), table)?;
+        let given = |key: &str| {
+            let name = format!("CSAE_{}", key.to_uppercase());
+            let set = variable(&name).filter(|value| !value.is_empty());
+            let set = set.map(|value| Given { value, place: name });
+            set.or_else(|| Given::in_table(&table, key))
+        };
         Ok(Self {
-            data: given("CSAE_DATA").map(PathBuf::from),
-            text: value("CSAE_TEXT"),
+            data: given("data").map(|given| given.value.into()),
+            text: given("text").map(|given| given.value.to_string_lossy().into_owned()),
             language: one_of(
-                "CSAE_LANGUAGE",
-                value("CSAE_LANGUAGE"),
+                given("language"),
                 &Language::ALL.map(|language| (language.name(), language)),
             )?,
             device: one_of(
-                "CSAE_DEVICE",
-                value("CSAE_DEVICE"),
+                given("device"),
                 &[
                     ("auto", DeviceChoice::Auto),
                     ("cpu", DeviceChoice::Cpu),
@@ -73,40 +94,79 @@ impl Settings {
             )?
             .unwrap_or_default(),
             profile: one_of(
-                "CSAE_PROFILE",
-                value("CSAE_PROFILE"),
+                given("profile"),
                 &[
                     ("smoke", ProfileName::Smoke),
                     ("cpu", ProfileName::Cpu),
                     ("full", ProfileName::Full),
                 ],
             )?,
-            cache: given("CSAE_CACHE").map(PathBuf::from),
-            export: one_of(
-                "CSAE_EXPORT",
-                value("CSAE_EXPORT"),
-                &[("f32", Precision::F32), ("f16", Precision::F16)],
-            )?
-            .unwrap_or_default(),
+            cache: given("cache").map(|given| given.value.into()),
+            export: one_of(given("export"), &[("f32", Precision::F32), ("f16", Precision::F16)])?
+                .unwrap_or_default(),
+            seeds: number(given("seeds"))?,
+            layer: number(given("layer"))?.map(|layer| layer as usize),
+            steps: number(given("steps"))?,
         })
     }
 }
 
-fn one_of<T: Copy>(
-    name: &str,
-    value: Option<String>,
-    known: &[(&str, T)],
-) -> Result<Option<T>, Complaint> {
-    let Some(value) = value else { return Ok(None) };
+/// What [`FILE`] says.
+fn table(text: &str) -> Result<Table, Complaint> {
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
+        let line = line.map_or(String::new(), |line| format!(", line {line}"));
+        Complaint::usage(format!("{FILE}{line}: {}", error.message()))
+            .fix("write one setting a line, as in device = \"cpu\"")
+    })?;
+    match table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        None => Ok(table),
+        Some(key) => Err(Complaint::usage(format!("{FILE}: {key:?} is no setting")).fix(format!(
+            "settings are {}{}",
+            KEYS.join(", "),
+            suggestion(key, KEYS.into_iter())
+        ))),
+    }
+}
+
+/// A value, and where it was given.
+struct Given {
+    value: OsString,
+    place: String,
+}
+
+impl Given {
+    fn in_table(table: &Table, key: &str) -> Option<Self> {
+        let value = match table.get(key)? {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Some(Self { value: value.into(), place: format!("{key} in {FILE}") })
+    }
+}
+
+fn one_of<T: Copy>(given: Option<Given>, known: &[(&str, T)]) -> Result<Option<T>, Complaint> {
+    let Some(Given { value, place }) = given else { return Ok(None) };
+    let value = value.to_string_lossy();
     let found = known.iter().find(|(word, _)| *word == value);
     let words = || known.iter().map(|(word, _)| *word);
     found.map(|(_, meaning)| Some(*meaning)).ok_or_else(|| {
-        Complaint::usage(format!("{name}={value:?} is not known")).fix(format!(
-            "{name} is one of {}{}",
+        Complaint::usage(format!("{place}={value:?} is not known")).fix(format!(
+            "{place} is one of {}{}",
             words().collect::<Vec<_>>().join(", "),
             suggestion(&value, words()),
         ))
     })
+}
+
+fn number(given: Option<Given>) -> Result<Option<u64>, Complaint> {
+    let Some(Given { value, place }) = given else { return Ok(None) };
+    let value = value.to_string_lossy();
+    match value.parse() {
+        Ok(number) if number > 0 => Ok(Some(number)),
+        _ => Err(Complaint::usage(format!("{place}={value:?} is no whole number above 0"))
+            .fix(format!("{place} is a number such as 3"))),
+    }
 }
 
 /// `; did you mean "cpu"?` if one of the `known` words is close to `word`, else nothing.
@@ -123,18 +183,49 @@ mod tests {
     use super::*;
 
     fn read(name: &str, value: &str) -> Result<Settings, Complaint> {
-        Settings::read(|asked| (asked == name).then(|| value.into()))
+        Settings::read(None, |asked| (asked == name).then(|| value.into()))
     }
 
     #[test]
     fn settings_have_defaults_and_are_read() {
-        let none = Settings::read(|_| None).unwrap();
+        let none = Settings::read(None, |_| None).unwrap();
         assert_eq!(none.device, DeviceChoice::Auto);
-        assert_eq!(none.profile, None);
+        assert_eq!((none.profile, none.seeds), (None, None));
 
         assert_eq!(read("CSAE_DEVICE", "cpu").unwrap().device, DeviceChoice::Cpu);
         assert_eq!(read("CSAE_DEVICE", "").unwrap().device, DeviceChoice::Auto);
         assert_eq!(read("CSAE_EXPORT", "f16").unwrap().export, Precision::F16);
+        assert_eq!(read("CSAE_SEEDS", "7").unwrap().seeds, Some(7));
+    }
+
+    #[test]
+    fn the_environment_comes_before_the_file() {
+        let file = "device = \"cpu\" # quick\nprofile = 'smoke'\nseeds = 4\ndata = \"texts\"\n";
+        let variable = |name: &str| (name == "CSAE_PROFILE").then(|| "cpu".into());
+
+        let settings = Settings::read(Some(file), variable).unwrap();
+
+        assert_eq!(settings.device, DeviceChoice::Cpu);
+        assert_eq!(settings.profile, Some(ProfileName::Cpu));
+        assert_eq!((settings.seeds, settings.layer), (Some(4), None));
+        assert_eq!(settings.data, Some("texts".into()));
+    }
+
+    fn refused(file: &str, expected: &[&str]) {
+        let error = Settings::read(Some(file), |_| None).unwrap_err();
+        assert_eq!(error.code(), 2);
+        let text = error.to_string();
+        assert!(expected.iter().all(|expected| text.contains(expected)), "{text}");
+    }
+
+    #[test]
+    fn what_the_file_must_not_say_is_refused_with_a_suggestion() {
+        refused("devcie = \"cpu\"", &["csae.toml: \"devcie\" is no setting", "mean \"device\"?"]);
+        refused("device = \"cup\"", &["device in csae.toml=\"cup\" is not known", "mean \"cpu\"?"]);
+        refused("seeds = 0", &["seeds in csae.toml=\"0\" is no whole number above 0"]);
+        refused("seeds = 2.5", &["seeds in csae.toml=\"2.5\""]);
+        refused("[run]\nseeds = 2", &["\"run\" is no setting"]);
+        refused("seeds = 2\ndevice cpu", &["csae.toml, line 2"]);
     }
 
     #[test]

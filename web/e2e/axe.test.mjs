@@ -21,7 +21,7 @@ async function expectNone(page) {
 for (const theme of ["light", "dark"]) {
   for (const [fragment, ready] of [
     ["#/", "table.methods"], ["#/features", "tbody tr"], ["#/f/17", ".places li"], ["#/combinations", "tbody tr"],
-    ["#/c/0", ".places li"], ["#/text", ".strip button"], ["#/about", "h1"], ["#/f/99999", ".problem"],
+    ["#/c/0", ".places li"], ["#/text", ".strip button"], ["#/compare", "tbody tr"], ["#/about", "h1"], ["#/f/99999", ".problem"],
   ]) {
     test(`${fragment} in the ${theme} theme`, async () => {
       const { page, close } = await visit(browser, site, `${fragment}?theme=${theme}`, { bypassCSP: true });

@@ -2,27 +2,13 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { id, open, visit } from "./browser.mjs";
+import { id, open } from "./browser.mjs";
+import { heading, pages, problem } from "./pages.mjs";
 import { index, json, run, site } from "./site.mjs";
 
 const browser = await open();
 after(() => browser.close());
-
-// A page is visited, looked at, and must have given no cause for complaint.
-function page(name, fragment, look, { spoil, options, mayComplain } = {}) {
-  test(name, async () => {
-    site.spoil = spoil ?? (() => undefined);
-    const visited = await visit(browser, site, fragment, options);
-    try {
-      await look(visited.page);
-      if (!mayComplain) assert.deepEqual(visited.complaints, []);
-    } finally {
-      site.spoil = () => undefined;
-      await visited.close();
-    }
-  });
-}
-const heading = async (page, text) => page.getByRole("heading", { level: 1, name: text }).waitFor();
+const page = pages(browser);
 
 page("the overview shows the run's own figures", "", async (page) => {
   await heading(page, index.question);
@@ -211,10 +197,6 @@ page("a bad address falls back and is told", "#/nowhere?min=much", async (page) 
   await heading(page, index.question);
 });
 
-const problem = async (page, expected) => {
-  await id(page, "problem").first().waitFor();
-  assert.match(await id(page, "problem").first().innerText(), expected);
-};
 const spoiled = (name, body, status) => ({ spoil: (asked) => (asked.endsWith(name) ? { body, status } : undefined), mayComplain: true });
 page("a newer form is a sentence", "", (page) => problem(page, /form 99.*Use a newer explorer/s),
   spoiled("manifest.json", '{"schema":99}'));
@@ -264,7 +246,7 @@ const phone = { options: { viewport: { width: 390, height: 844 } } };
 page("nothing overflows on a phone", "", async (page) => {
   for (const [fragment, ready] of [
     ["#/", "table.methods"], ["#/features", ".features tbody tr"], ["#/f/17", ".places li"], ["#/combinations", "tbody tr"],
-    ["#/c/0", ".lead + .tiles"], ["#/text", ".strip button"], ["#/about", ".prose"],
+    ["#/c/0", ".lead + .tiles"], ["#/text", ".strip button"], ["#/compare", "tbody tr"], ["#/about", ".prose"],
   ]) {
     await page.evaluate((fragment) => { location.hash = fragment; }, fragment);
     await page.locator(`main ${ready}`).first().waitFor();

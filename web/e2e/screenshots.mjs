@@ -8,7 +8,7 @@ const folder = process.argv[2] ?? "screenshots";
 await mkdir(folder, { recursive: true });
 const site = await serve(new URL("../../dist/", import.meta.url).pathname);
 const browser = await open();
-const pages = { overview: "#/", features: "#/features", feature: "#/f/17", combinations: "#/combinations", combination: "#/c/5", text: "#/text?at=20", about: "#/about", problem: "#/f/99999" };
+const pages = { overview: "#/", features: "#/features", feature: "#/f/17", combinations: "#/combinations", combination: "#/c/5", text: "#/text?at=20", compare: "#/compare", about: "#/about", problem: "#/f/99999" };
 for (const [name, fragment] of Object.entries(pages)) {
   for (const [kind, options] of Object.entries({
     light: { colorScheme: "light" },

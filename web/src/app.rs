@@ -15,6 +15,7 @@ use crate::place::Place;
 use crate::route::{Page, Theme};
 use crate::session::Loaded;
 use crate::shown::shown;
+use crate::take_along::CopyAddress;
 
 /// Puts the explorer in the place of the plain text.
 pub fn mount() {
@@ -103,6 +104,7 @@ fn draw(page: Page) -> AnyView {
             view! { <pages::combination::CombinationPage number /> }.into_any()
         }
         Page::Text => view! { <pages::text::Text /> }.into_any(),
+        Page::Compare => view! { <pages::compare::Compare /> }.into_any(),
         Page::About => view! { <pages::about::About /> }.into_any(),
         Page::Study => view! { <pages::study::Study /> }.into_any(),
     }
@@ -116,6 +118,7 @@ fn title(page: Page) -> String {
         Page::Combinations => "Combinations".into(),
         Page::Combination(number) => format!("Combination {number}"),
         Page::Text => "Text".into(),
+        Page::Compare => "Compare runs".into(),
         Page::About => "About".into(),
         Page::Study => "Study".into(),
     }
@@ -143,6 +146,7 @@ fn Header(
         let current = move || (place.page() == page || also(place.page())).then_some("page");
         view! { <li><a href=move || place.to(page) aria-current=current>{name}</a></li> }
     };
+    let has_others = move || place.manifest.value().is_some_and(|list| list.runs.len() > 1);
     let is_dark = move || place.theme() == Theme::Dark;
     view! {
         <header class="top">
@@ -157,12 +161,14 @@ fn Header(
                         "Combinations",
                         |page| matches!(page, Page::Combination(_)),
                     )}
+                    {move || has_others().then(|| link(Page::Compare, "Compare", |_| false))}
                     {link(Page::About, "About", |_| false)}
                 </ul>
             </nav>
             <div class="tools">
                 <RunPicker />
                 <EngineChip />
+                <CopyAddress />
                 <button
                     class="icon"
                     data-testid="theme"
@@ -171,7 +177,7 @@ fn Header(
                 >
                     {move || if is_dark() { "☀" } else { "☾" }}
                 </button>
-                <button class="icon" aria-label="Keys" on:click=move |_| help.set(true)>"?"</button>
+                <button class="icon opener" aria-label="Keys" on:click=move |_| help.set(true)>"?"</button>
             </div>
         </header>
     }
@@ -205,7 +211,14 @@ fn RunPicker() -> impl IntoView {
 fn Notices() -> impl IntoView {
     let place = Place::here();
     move || {
-        let notices = place.notices.get();
+        let mut notices = place.notices.get();
+        if !place.online.get() {
+            notices.push(
+                "This machine is offline. What was loaded stays; the rest comes when the network is \
+                 back."
+                    .into(),
+            );
+        }
         (!notices.is_empty()).then(|| {
             let lines = notices.into_iter().map(|notice| view! { <li>{notice}</li> });
             view! { <ul class="card notice" role="status">{lines.collect_view()}</ul> }

@@ -86,7 +86,8 @@ pub fn bar(value: f64, most: f64, interval: Option<[f64; 2]>) -> String {
     )
 }
 
-fn opening(width: f64, height: f64, label: &str) -> String {
+/// The start of a drawing, with what it is called for those who do not see it.
+pub(crate) fn opening(width: f64, height: f64, label: &str) -> String {
     let label = label.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     format!(
         "<svg class=\"chart\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">"

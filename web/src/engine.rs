@@ -46,7 +46,7 @@ async fn answer(message: &JsValue, reader: &RefCell<Option<Rc<Reader>>>, device:
     match text("kind").as_str() {
         "load" => {
             let files = files(&field("names").into(), &field("buffers").into());
-            let loaded = Bundle::from_files(&files)
+            let loaded = Bundle::models_of_files(&files)
                 .and_then(|bundle| Reader::new(&bundle, &text("autoencoder"), device));
             match loaded {
                 Ok(loaded) => {

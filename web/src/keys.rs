@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::route::{Page, Theme};
 
 /// What the keys do, for the help.
-pub const KEYS: [(&str, &str); 9] = [
+pub const KEYS: [(&str, &str); 10] = [
     ("?", "this help"),
     ("/", "search"),
     ("g o", "overview"),
@@ -19,6 +19,7 @@ pub const KEYS: [(&str, &str); 9] = [
     ("g t", "text"),
     ("j  k", "next and previous line or example"),
     ("[  ]", "previous and next feature or combination"),
+    ("c", "copy the address"),
     ("d", "light or dark"),
 ];
 
@@ -68,6 +69,7 @@ fn press(place: Place, help: RwSignal<bool>, key: &str, goes: bool) -> bool {
         ("c", true) => place.go(Page::Combinations),
         ("t", true) => place.go(Page::Text),
         ("/", _) => return focus("[data-search]"),
+        ("c", _) => return click("[data-copy]"),
         ("d", _) => turn(place),
         ("j", _) => return step(1),
         ("k", _) => return step(-1),

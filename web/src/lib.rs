@@ -1,8 +1,11 @@
 //! The csae explorer: a page that reloads finished runs, and the engine that it fetches on demand.
 
 pub mod charts;
+pub mod comparison;
+pub mod csv;
 pub mod figures;
 pub mod route;
+pub mod scatter;
 
 #[cfg(feature = "engine")]
 pub mod engine;
@@ -25,3 +28,5 @@ pub mod session;
 pub mod shown;
 #[cfg(feature = "page")]
 pub mod study;
+#[cfg(feature = "page")]
+pub mod take_along;

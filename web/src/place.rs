@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use shared::site::{RunIndex, SiteManifest, SiteRun};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
+use web_sys::HtmlElement;
 
 use crate::route::{Page, Route, Theme, View};
 use crate::session::{self, Problem, Resource};
@@ -15,6 +16,8 @@ pub struct Place {
     pub route: RwSignal<Route>,
     /// What was wrong with it.
     pub notices: RwSignal<Vec<String>>,
+    /// Whether the browser has a network at all.
+    pub online: RwSignal<bool>,
     /// The list of runs.
     pub manifest: Resource<SiteManifest>,
     /// The run that is shown, once the list is here.
@@ -40,6 +43,8 @@ impl Place {
                 window().add_event_listener_with_callback(event, follow.as_ref().unchecked_ref());
         }
         follow.forget(); // it follows as long as the page lives
+        let online = RwSignal::new(window().navigator().on_line());
+        follow_network(online);
         let manifest = Resource::new(|| Some(session::manifest()));
         let run = Memo::new(move |_| {
             let manifest = manifest.value()?;
@@ -56,7 +61,7 @@ impl Place {
                 }
             })
         });
-        Self { route, notices, manifest, run, index }
+        Self { route, notices, online, manifest, run, index }
     }
 
     /// The one that [`Place::enter`] gave to all pages.
@@ -105,6 +110,23 @@ impl Place {
         let asked = self.route.with(|route| route.view.theme);
         asked.unwrap_or(if prefers_dark() { Theme::Dark } else { Theme::Light })
     }
+}
+
+/// What failed for want of a network is tried again when there is one.
+fn follow_network(online: RwSignal<bool>) {
+    let follow = Closure::<dyn Fn()>::new(move || {
+        let is_there = window().navigator().on_line();
+        online.set(is_there);
+        let failed = document().query_selector_all("[data-again]");
+        if let (true, Ok(buttons)) = (is_there, failed) {
+            let buttons = (0..buttons.length()).filter_map(|place| buttons.get(place));
+            buttons.for_each(|button| button.unchecked_into::<HtmlElement>().click());
+        }
+    });
+    for event in ["online", "offline"] {
+        let _ = window().add_event_listener_with_callback(event, follow.as_ref().unchecked_ref());
+    }
+    follow.forget(); // it follows as long as the page lives
 }
 
 fn fragment() -> String {

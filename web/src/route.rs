@@ -8,6 +8,8 @@ use std::fmt;
 
 use text_code::{decode_text, encode_text, escape, unescape};
 
+use crate::comparison::Measure;
+
 /// An address of the explorer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
@@ -33,6 +35,8 @@ pub enum Page {
     Combination(usize),
     /// What the models make of a text.
     Text,
+    /// All runs side by side.
+    Compare,
     /// What this is.
     About,
     /// A study, for raters.
@@ -60,6 +64,8 @@ pub struct View {
     pub at: Option<usize>,
     /// The feature by which characters are coloured.
     pub feature: Option<usize>,
+    /// What of the runs is compared.
+    pub measure: Option<Measure>,
     /// The name of a study.
     pub study: Option<String>,
     /// Which block of the study an invitation gives.
@@ -182,6 +188,7 @@ fn page_of(path: &str) -> Option<Page> {
         (Some("combinations"), None) => Page::Combinations,
         (Some("c"), Some(number)) => Page::Combination(number.parse().ok()?),
         (Some("text"), None) => Page::Text,
+        (Some("compare"), None) => Page::Compare,
         (Some("about"), None) => Page::About,
         (Some("study"), None) => Page::Study,
         _ => return None,
@@ -213,6 +220,7 @@ impl View {
             "x" => put(&mut self.example, value.parse().ok()),
             "at" => put(&mut self.at, value.parse().ok()),
             "f" => put(&mut self.feature, value.parse().ok()),
+            "by" => put(&mut self.measure, Measure::named(&value)),
             "s" => put(&mut self.study, run_name(&value)),
             "block" => put(&mut self.block, value.parse().ok()),
             "theme" => put(
@@ -241,6 +249,7 @@ impl View {
         put("x", self.example.map(|example| example.to_string()));
         put("at", self.at.map(|at| at.to_string()));
         put("f", self.feature.map(|feature| feature.to_string()));
+        put("by", self.measure.map(|measure| measure.name().to_string()));
         put("s", self.study.clone());
         put("block", self.block.map(|block| block.to_string()));
         put("theme", self.theme.map(|theme| theme.name().to_string()));
@@ -280,6 +289,7 @@ impl fmt::Display for Route {
             Page::Combinations => write!(f, "#/combinations"),
             Page::Combination(number) => write!(f, "#/c/{number}"),
             Page::Text => write!(f, "#/text"),
+            Page::Compare => write!(f, "#/compare"),
             Page::About => write!(f, "#/about"),
             Page::Study => write!(f, "#/study"),
         }?;

@@ -18,9 +18,15 @@ use web_sys::{ReadableStreamDefaultReader, RequestCache, RequestInit, Response};
 /// Why a file could not be had.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Problem {
+    /// This machine has no network.
+    #[error(
+        "{0} could not be loaded: this machine is offline. What was loaded before still works; this \
+         is tried again when the network is back"
+    )]
+    Offline(String),
     /// Nobody answered.
     #[error("{0} could not be loaded: no answer. Is the network there?")]
-    Offline(String),
+    Unanswered(String),
     /// The server has an answer, but no file.
     #[error("{file} could not be loaded: the server says {status}")]
     Refused {
@@ -243,10 +249,12 @@ async fn bytes(
     let shown = file.split('?').next().unwrap_or(file).to_string();
     let options = RequestInit::new();
     options.set_cache(cache);
-    let offline = |_: JsValue| Problem::Offline(shown.clone());
-    let window = web_sys::window().ok_or_else(|| Problem::Offline(shown.clone()))?;
-    let answer = window.fetch_with_str_and_init(file, &options);
-    let response: Response = JsFuture::from(answer).await.map_err(offline)?.unchecked_into();
+    let unanswered = |_: JsValue| match window().navigator().on_line() {
+        true => Problem::Unanswered(shown.clone()),
+        false => Problem::Offline(shown.clone()),
+    };
+    let answer = window().fetch_with_str_and_init(file, &options);
+    let response: Response = JsFuture::from(answer).await.map_err(unanswered)?.unchecked_into();
     if !response.ok() {
         return Err(Problem::Refused { file: shown, status: response.status() });
     }
@@ -254,7 +262,7 @@ async fn bytes(
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     let mut bytes = vec![];
     loop {
-        let chunk = JsFuture::from(reader.read()).await.map_err(offline)?;
+        let chunk = JsFuture::from(reader.read()).await.map_err(unanswered)?;
         let part = |name: &str| Reflect::get(&chunk, &name.into()).unwrap_or(JsValue::UNDEFINED);
         if part("done").is_truthy() {
             return Ok(bytes);

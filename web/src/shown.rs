@@ -33,7 +33,7 @@ pub fn shown<T: Send + Sync + 'static>(
                 <div class="card problem" role="alert" data-testid="problem">
                     <h2>"This could not be shown"</h2>
                     <p>{problem.to_string()}</p>
-                    <button on:click=retry>"Try again"</button>
+                    <button data-again on:click=retry>"Try again"</button>
                 </div>
             }
             .into_any()

@@ -7,20 +7,20 @@
 //! Two forms compute the same function. The *plain* form makes tokens, queries, keys and values for
 //! every row. The *table* form uses that the first round's scores are `f_i f_j M[h,i,j]` with a table
 //! `M` that does not depend on the row. Training and inference use the table form where it exists
-//! (one round); the plain form is its reference.
+//! (one round); the plain form is its reference. `kernels::csae` has the training step of one round
+//! without tensors.
 
 mod slots;
 mod tables;
 
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::IndexingUpdateOp;
 use burn::tensor::activation::sigmoid;
 
 use crate::linear::linear;
 use crate::weights::param;
 use crate::{TopK, random};
-use slots::{Slots, strongest, with_null};
+use slots::{Slots, of_places, strongest, with_null};
 
 /// The shape of an [`Attention`].
 #[derive(Config, Debug, PartialEq)]
@@ -46,30 +46,30 @@ pub struct AttentionConfig {
 #[derive(Module, Debug)]
 pub struct Attention {
     /// One token direction for each feature: `[n_features, d_compose]`.
-    embedding: Param<Tensor<2>>,
+    pub(crate) embedding: Param<Tensor<2>>,
     /// `[d_compose, d_compose]`, as are key and value.
-    query: Param<Tensor<2>>,
-    key: Param<Tensor<2>>,
-    value: Param<Tensor<2>>,
+    pub(crate) query: Param<Tensor<2>>,
+    pub(crate) key: Param<Tensor<2>>,
+    pub(crate) value: Param<Tensor<2>>,
     /// The score of the null slot in every head: `[n_heads]`.
-    null: Param<Tensor<1>>,
+    pub(crate) null: Param<Tensor<1>>,
     /// `[d_compose, d_model]`.
     pub output: Param<Tensor<2>>,
-    gate: Option<Gate>,
+    pub(crate) gate: Option<Gate>,
     /// From what was composed to the next round's tokens: `[d_compose, d_compose]`.
     between_rounds: Option<Param<Tensor<2>>>,
     n_heads: usize,
-    rounds: usize,
+    pub(crate) rounds: usize,
 }
 
 /// `g_i = sigmoid(w_token . t_i + w_composed . o_i + b_i)`.
 #[derive(Module, Debug)]
-struct Gate {
+pub(crate) struct Gate {
     /// `[d_compose, 1]`, as is `composed`.
-    token: Param<Tensor<2>>,
-    composed: Param<Tensor<2>>,
+    pub(crate) token: Param<Tensor<2>>,
+    pub(crate) composed: Param<Tensor<2>>,
     /// `[n_features]`.
-    bias: Param<Tensor<1>>,
+    pub(crate) bias: Param<Tensor<1>>,
 }
 
 /// What the active features of a batch compose.
@@ -176,18 +176,23 @@ impl Attention {
                 .reshape([batch, k, self.n_heads, d_head])
                 .swap_dims(1, 2) // [batch, n_heads, k, d_head]
         };
-        let scores = heads(&self.query).matmul(heads(&self.key).swap_dims(2, 3))
-            / (d_head as f64).sqrt()
+        let queries = heads(&self.query) / (d_head as f64).sqrt();
+        let (keys, values) = (heads(&self.key), heads(&self.value));
+        // The choice has no gradient; what was chosen has.
+        let fixed = |tensor: &Tensor<4>| tensor.clone().without_autodiff();
+        let scores = fixed(&queries).matmul(fixed(&keys).swap_dims(2, 3))
             + slots.forbidden.clone().unsqueeze_dim(1); // [batch, n_heads, k, k]
-        let partners = strongest(scores.clone(), combination_size - 1);
+        let partners = strongest(scores, combination_size - 1);
+
+        let of_partners = |tensor| of_places(tensor, &partners);
+        let scores = (of_partners(keys) * queries.unsqueeze_dim::<5>(3)).sum_dim(4).squeeze_dim(4)
+            + slots.forbidden_of(&partners); // [batch, n_heads, k, partners]
         let null = self.null.val().reshape([1, self.n_heads, 1, 1]);
-        let weights = with_null(scores.clone().gather(3, partners.clone()), null);
-        let attended = weights.clone().narrow(3, 0, combination_size - 1);
-        let composed = scores
-            .without_autodiff()
-            .zeros_like()
-            .scatter(3, partners.clone(), attended, IndexingUpdateOp::Add)
-            .matmul(heads(&self.value)) // [batch, n_heads, k, d_head]
+        let weights = with_null(scores, null);
+        let attended = weights.clone().narrow(3, 0, combination_size - 1).unsqueeze_dim::<5>(4);
+        let composed = (of_partners(values) * attended)
+            .sum_dim(3)
+            .squeeze_dim::<4>(3) // [batch, n_heads, k, d_head]
             .swap_dims(1, 2)
             .reshape([batch, k, width]);
         (composed, partners, weights)

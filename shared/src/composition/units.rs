@@ -8,6 +8,7 @@
 
 use burn::module::Param;
 use burn::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::TopK;
 use crate::span::Span;
@@ -31,6 +32,21 @@ pub struct UnitsConfig {
     /// How many features combine at most.
     #[config(default = 4)]
     pub combination_size: usize,
+    /// What they do without, to see what it is good for; nothing if not given.
+    pub without: Option<UnitsPrinciple>,
+}
+
+/// What holds for units, each an ablation to do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitsPrinciple {
+    /// A unit may only say what its parts cannot.
+    Orthogonality,
+    /// The code is not changed by what units learn.
+    Detachment,
+    /// Features speak by themselves; without it only those that are parts of a unit that speaks do, as
+    /// soon as there are units with parts.
+    Residual,
 }
 
 /// Units that compose the active features of a row.
@@ -45,6 +61,9 @@ pub struct Units {
     pub threshold: Param<Tensor<1>>,
     /// How many of them speak on a row at most.
     pub speaking: usize,
+    /// What they do without.
+    #[module(skip)]
+    pub without: Option<UnitsPrinciple>,
 }
 
 /// What the units make of a batch.
@@ -66,26 +85,42 @@ impl UnitsConfig {
             effects: param(vec![0.0; units * d_model], [units, d_model], device),
             threshold: param(vec![0.0; units], [units], device).set_require_grad(false),
             speaking: self.speaking,
+            without: self.without,
         }
     }
 }
 
 impl Units {
-    /// Composes the `active` features. The code is not changed by what the units learn: a unit must
-    /// not recruit features as its switches.
+    /// Composes the `active` features. The code is not changed by what the units learn, unless they do
+    /// without [detachment](UnitsPrinciple::Detachment): a unit must not recruit features as its
+    /// switches.
     pub fn forward(&self, active: &TopK) -> UnitsOutput {
         let [n_features, n_units] = self.parts.val().dims();
-        let code = TopK {
-            values: active.values.clone().without_autodiff(),
-            indices: active.indices.clone(),
-        }
-        .into_dense(n_features); // [batch, n_features]
+        let values = match self.without {
+            Some(UnitsPrinciple::Detachment) => active.values.clone(),
+            _ => active.values.clone().without_autodiff(),
+        };
+        let code = TopK { values, indices: active.indices.clone() }.into_dense(n_features); // [batch, n_features]
         let strengths = self.strengths(code);
         let strengths = match n_units > self.speaking {
             true => self.loudest(strengths),
             false => strengths,
         };
         UnitsOutput { contribution: strengths.clone().matmul(self.effects.val()), strengths }
+    }
+
+    /// The `active` features that speak by themselves, given how strongly units speak,
+    /// `[batch, n_units]`: all, unless the units do without the [residual](UnitsPrinciple::Residual).
+    pub fn residual(&self, active: TopK, strengths: &Tensor<2>) -> TopK {
+        let parts = self.parts.val().without_autodiff();
+        if self.without != Some(UnitsPrinciple::Residual) {
+            return active;
+        }
+        let speaks = strengths.clone().without_autodiff().greater_scalar(0.0).float();
+        let composing = parts.clone().sum().greater_scalar(0.5).float().unsqueeze::<2>(); // [1, 1]
+        let part = speaks.matmul(parts.transpose()).greater_scalar(0.5).float(); // [batch, n_features]
+        let heard = (part + 1.0 - composing).clamp_max(1.0).gather(1, active.indices.clone());
+        TopK { values: active.values * heard, indices: active.indices }
     }
 
     /// The parts of each unit, in ascending order; none for a free unit.
@@ -135,17 +170,20 @@ mod tests {
 
     const FEATURES: usize = 5;
 
-    /// Unit 0 has the parts 0 and 1, unit 1 the parts 1, 2 and 3; unit 2 is free.
     fn units(speaking: usize) -> Units {
-        let device = Device::flex();
+        units_on(speaking, &Device::flex())
+    }
+
+    /// Unit 0 has the parts 0 and 1, unit 1 the parts 1, 2 and 3; unit 2 is free.
+    fn units_on(speaking: usize, device: &Device) -> Units {
         let config = UnitsConfig::new().with_n_units(3).with_speaking(speaking);
-        let mut units = config.init(FEATURES, 2, &device);
+        let mut units = config.init(FEATURES, 2, device);
         let mut parts = vec![0.0; FEATURES * 3];
         for (feature, unit) in [(0, 0), (1, 0), (1, 1), (2, 1), (3, 1)] {
             parts[feature * 3 + unit] = 1.0;
         }
-        units.parts = param(parts, [FEATURES, 3], &device).set_require_grad(false);
-        units.effects = param(vec![1.0, 0.0, 0.0, 3.0, 9.0, 9.0], [3, 2], &device);
+        units.parts = param(parts, [FEATURES, 3], device).set_require_grad(false);
+        units.effects = param(vec![1.0, 0.0, 0.0, 3.0, 9.0, 9.0], [3, 2], device);
         units
     }
 
@@ -192,6 +230,49 @@ mod tests {
 
         assert_eq!(to_vec(forward(&units, [4.0, 1.0, 0.0, 0.0, 0.0]).strengths)[0], 0.0);
         assert!(to_vec(forward(&units, [8.0, 1.0, 0.0, 0.0, 0.0]).strengths)[0] > 2.5);
+    }
+
+    #[test]
+    fn units_without_a_switch_are_read_from_what_was_written_before_there_was_one() {
+        let before = r#"{"n_units":3,"n_heads":1,"speaking":8,"combination_size":4}"#;
+
+        let config: UnitsConfig = serde_json::from_str(before).unwrap();
+
+        assert_eq!(config, UnitsConfig::new().with_n_units(3).with_n_heads(1));
+    }
+
+    #[test]
+    fn without_detachment_and_only_then_the_code_learns_from_units() {
+        let device = Device::flex().autodiff();
+        for without in [None, Some(UnitsPrinciple::Detachment)] {
+            let units = Units { without, ..units_on(3, &device) };
+            let code = Tensor::<2>::from_data([[4.0, 1.0, 1.0, 0.0, 5.0]], &device).require_grad();
+            let active = TopK::select(code.clone(), FEATURES);
+
+            let gradients = units.forward(&active).contribution.sum().backward();
+
+            let gradient = code.grad(&gradients).map(to_vec).unwrap_or(vec![0.0; FEATURES]);
+            // The geometric mean of 4 and 1 grows by 1/4 with the first and by 1 with the second.
+            let expected = if without.is_some() { [0.25, 1.0] } else { [0.0, 0.0] };
+            assert!((gradient[0] - expected[0]).abs() < 1e-5, "{gradient:?}");
+            assert!((gradient[1] - expected[1]).abs() < 1e-5, "{gradient:?}");
+        }
+    }
+
+    #[test]
+    fn without_the_residual_only_parts_of_units_that_speak_are_heard() {
+        let code = [4.0, 1.0, 1.0, 0.0, 5.0];
+        let heard = |without, units: Units| {
+            let units = Units { without, ..units };
+            let active = TopK::select(Tensor::from_data([code], &Device::flex()), FEATURES);
+            let strengths = units.forward(&active).strengths;
+            to_vec(units.residual(active, &strengths).into_dense(FEATURES))
+        };
+        let free = || UnitsConfig::new().with_n_units(3).init(FEATURES, 2, &Device::flex());
+
+        assert_eq!(heard(None, units(3)), code);
+        assert_eq!(heard(Some(UnitsPrinciple::Residual), units(3)), [4.0, 1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(heard(Some(UnitsPrinciple::Residual), free()), code);
     }
 
     #[test]

@@ -1,10 +1,30 @@
 //! Sums over long vectors, as wide as the processor computes them.
 
-use pulp::{Arch, Simd, WithSimd};
+#[cfg(not(target_family = "wasm"))]
+use pulp::Arch;
+use pulp::{Simd, WithSimd};
 
 /// The widest instructions that this processor has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lanes(pub(super) Arch);
+
+/// What a browser's processor has is known when the code is compiled: a choice that nobody keeps
+/// leaves one form of each loop in the file.
+#[cfg(target_family = "wasm")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arch;
+
+#[cfg(target_family = "wasm")]
+impl Arch {
+    fn new() -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    pub(super) fn dispatch<Op: WithSimd>(self, op: Op) -> Op::Output {
+        pulp::Arch::new().dispatch(op)
+    }
+}
 
 impl Lanes {
     /// Looks at the processor.
@@ -14,7 +34,14 @@ impl Lanes {
 
     /// `out = sum_i coefficients[i] vectors[i]`; each vector is at least as long as `out`.
     pub(crate) fn weighted_sum(self, out: &mut [f32], coefficients: &[f32], vectors: &[&[f32]]) {
-        self.0.dispatch(WeightedSum { out, coefficients, vectors });
+        let terms = coefficients.iter().copied().zip(vectors.iter().copied());
+        self.0.dispatch(WeightedSum { out, terms });
+    }
+
+    /// `out = row matrix`: `row` is `[depth]`, `matrix` `[depth, width]`, `out` `[width]`.
+    pub(crate) fn row_times(self, out: &mut [f32], row: &[f32], matrix: &[f32]) {
+        let terms = row.iter().copied().zip(matrix.chunks_exact(out.len()));
+        self.0.dispatch(WeightedSum { out, terms });
     }
 
     /// `out[i] = vectors[i] . vector`.
@@ -30,57 +57,68 @@ impl Lanes {
     }
 }
 
-struct WeightedSum<'a> {
+struct WeightedSum<'a, T> {
     out: &'a mut [f32],
-    coefficients: &'a [f32],
-    vectors: &'a [&'a [f32]],
+    /// What is added up: numbers, and the vectors that they multiply.
+    terms: T,
 }
 
-impl WithSimd for WeightedSum<'_> {
+impl<'a, T: Iterator<Item = (f32, &'a [f32])> + Clone> WithSimd for WeightedSum<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { out, coefficients, vectors } = self;
+        let Self { out, terms } = self;
         let mut from = 0;
         while out.len() - from >= 8 * S::F32_LANES {
-            tile::<S, 8>(simd, out, from, coefficients, vectors);
+            tile::<S, 8, 1>(simd, out, from, terms.clone());
             from += 8 * S::F32_LANES;
         }
         if out.len() - from >= 4 * S::F32_LANES {
-            tile::<S, 4>(simd, out, from, coefficients, vectors);
+            tile::<S, 4, 2>(simd, out, from, terms.clone());
             from += 4 * S::F32_LANES;
         }
-        while out.len() - from >= S::F32_LANES {
-            tile::<S, 1>(simd, out, from, coefficients, vectors);
+        if out.len() - from >= 2 * S::F32_LANES {
+            tile::<S, 2, 4>(simd, out, from, terms.clone());
+            from += 2 * S::F32_LANES;
+        }
+        if out.len() - from >= S::F32_LANES {
+            tile::<S, 1, 8>(simd, out, from, terms.clone());
             from += S::F32_LANES;
         }
         for (place, out) in out.iter_mut().enumerate().skip(from) {
-            *out =
-                coefficients.iter().zip(vectors).map(|(times, vector)| times * vector[place]).sum();
+            *out = terms.clone().map(|(times, vector)| times * vector[place]).sum();
         }
     }
 }
 
 /// `N` registers of the sum, from the place `from` on: they stay where they are until all is added.
+/// Where these are few, terms are added by turns to `SUMS` of them, so that none waits for another.
 #[inline(always)]
-fn tile<S: Simd, const N: usize>(
+fn tile<'a, S: Simd, const N: usize, const SUMS: usize>(
     simd: S,
     out: &mut [f32],
     from: usize,
-    coefficients: &[f32],
-    vectors: &[&[f32]],
+    mut terms: impl Iterator<Item = (f32, &'a [f32])>,
 ) {
-    let mut sums = [simd.splat_f32s(0.0); N];
-    for (times, vector) in coefficients.iter().zip(vectors) {
-        let times = simd.splat_f32s(*times);
-        let (vector, _) = S::as_simd_f32s(&vector[from..from + N * S::F32_LANES]);
-        for (sum, vector) in sums.iter_mut().zip(vector) {
-            *sum = simd.mul_add_e_f32s(times, *vector, *sum);
+    let mut sums = [[simd.splat_f32s(0.0); N]; SUMS];
+    'all: loop {
+        for sums in &mut sums {
+            let Some((times, vector)) = terms.next() else { break 'all };
+            let times = simd.splat_f32s(times);
+            let (vector, _) = S::as_simd_f32s(&vector[from..from + N * S::F32_LANES]);
+            for (sum, vector) in sums.iter_mut().zip(vector) {
+                *sum = simd.mul_add_e_f32s(times, *vector, *sum);
+            }
         }
     }
     let (out, _) = S::as_mut_simd_f32s(&mut out[from..from + N * S::F32_LANES]);
-    out.copy_from_slice(&sums);
+    out.copy_from_slice(&sums[0]);
+    for sums in &sums[1..] {
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = simd.add_f32s(*out, *sum);
+        }
+    }
 }
 
 struct Dots<'a> {
@@ -139,6 +177,11 @@ mod tests {
 
             Lanes::new().weighted_sum(&mut sum, &coefficients, &borrowed);
             Lanes::new().dots(&mut dots, &vectors[0], &borrowed);
+            if length > 0 {
+                let mut product = vec![f32::NAN; length];
+                Lanes::new().row_times(&mut product, &coefficients, &vectors.concat());
+                assert_eq!(product, sum);
+            }
 
             // Small whole numbers and halves: exact in any order.
             for (place, sum) in sum.iter().enumerate() {

@@ -1,16 +1,18 @@
 //! Fast forms for the processor of what tensors express slowly. Each agrees with a plain tensor form,
 //! which stays the reference and serves every other device.
 
-#[cfg(all(feature = "flex", not(target_family = "wasm")))]
+#[cfg(feature = "flex")]
 pub mod adam;
-#[cfg(all(feature = "flex", not(target_family = "wasm")))]
+#[cfg(feature = "flex")]
 pub mod char_lm;
-#[cfg(all(feature = "flex", not(target_family = "wasm")))]
+#[cfg(feature = "flex")]
 pub mod csae;
-#[cfg(all(feature = "flex", not(target_family = "wasm")))]
+#[cfg(feature = "flex")]
+mod exp;
+#[cfg(feature = "flex")]
 mod lanes;
 pub mod partners;
-#[cfg(all(feature = "flex", not(target_family = "wasm")))]
+#[cfg(feature = "flex")]
 mod product;
 
 use burn::prelude::Device;

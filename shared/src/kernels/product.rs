@@ -9,8 +9,9 @@ use super::lanes::Lanes;
 
 /// How many columns lie side by side in a [`Packed`] matrix.
 const COLUMNS: usize = 32;
-/// How many rows are multiplied at once.
-const ROWS: usize = 6;
+/// How many rows are multiplied at once: with the registers side by side as many sums as a processor
+/// keeps in registers. WebAssembly does not say how many it has; eight sums fit everywhere.
+const ROWS: usize = if cfg!(target_family = "wasm") { 4 } else { 6 };
 
 /// The transpose of a matrix `[width, depth]`, laid out as products read it.
 #[derive(Clone, Debug, Default)]
@@ -139,9 +140,10 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // As many registers side by side as leave room for six rows of them.
+        // As many registers side by side as leave room for all rows of them.
         match S::F32_LANES {
             16 | 8 => self.compute::<S, 2>(simd),
+            4 if cfg!(target_family = "wasm") => self.compute::<S, 2>(simd),
             4 => self.compute::<S, 4>(simd),
             _ => self.compute::<S, COLUMNS>(simd),
         }

@@ -1,7 +1,11 @@
 use std::collections::BTreeMap;
 
+use burn::prelude::*;
+use burn::tensor::activation::softmax;
+
+use super::numbers::LEAST_ATTENTION;
 use super::*;
-use crate::bundle::{AutoencoderInfo, Manifest, SCHEMA};
+use crate::bundle::{AutoencoderInfo, Manifest, Normalization, SCHEMA};
 use crate::report::Quality;
 use crate::weights::{self, Precision, Weight, Weights};
 use crate::{AttentionConfig, CharLmConfig, CsaeConfig, UnitsConfig, random};
@@ -130,6 +134,63 @@ fn losses_are_the_language_models_own() {
     assert_eq!(reading.positions[3].clean_loss, None);
     let guesses: f32 = reading.positions[0].next.iter().map(|guess| guess.clean).sum();
     assert!((guesses - 1.0).abs() < 1e-4); // five characters, six guesses
+}
+
+/// Every number of a reading, and where it stands.
+fn numbers(reading: &Reading) -> Vec<(String, f32)> {
+    let mut all = vec![];
+    for (at, position) in reading.positions.iter().enumerate() {
+        let mut put = |what: String, value: f32| all.push((format!("{what} at {at}"), value));
+        for active in &position.active {
+            put(format!("strength of {}", active.feature), active.strength);
+            put(format!("share of {}", active.feature), active.share);
+        }
+        let units = position.units.iter();
+        units.for_each(|unit| put(format!("unit {} {:?}", unit.unit, unit.parts), unit.strength));
+        for pair in &position.attention {
+            put(format!("attention {} {} {}", pair.head, pair.from, pair.to), pair.weight);
+        }
+        put("share of combinations".into(), position.composed_share);
+        put("error".into(), position.error);
+        for guess in &position.next {
+            put(format!("chance of {:?}", guess.character), guess.clean);
+            put(format!("rebuilt chance of {:?}", guess.character), guess.reconstructed);
+        }
+        put("loss".into(), position.clean_loss.unwrap_or(-1.0));
+        put("rebuilt loss".into(), position.reconstructed_loss.unwrap_or(-1.0));
+    }
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    all
+}
+
+#[test]
+fn kernels_read_what_tensors_read() {
+    let plain = CsaeConfig::new(8).with_n_features(16).with_sparsity_k(3);
+    let refitted = units().with_refit_steps(3).with_sparsity_k(5);
+    for config in [plain.clone(), plain.with_refit_steps(2), units(), refitted, attention()] {
+        for layer in 0..=2 {
+            let mut bundle = bundle(config.clone());
+            bundle.manifest.layer = layer;
+            let device = Device::flex();
+            let [kernels, tensors] = [Models::of_kernels, Models::of_tensors].map(|of| Reader {
+                models: of(&bundle, "csae", &device).unwrap(),
+                ..Reader::new(&bundle, "csae", &device).unwrap()
+            });
+            for text in ["a", "abcd", "abcdab", "abcd\nabddcabcdaabddcb"] {
+                let found = numbers(&read(&kernels, text).unwrap());
+                let expected = numbers(&read(&tensors, text).unwrap());
+                assert_eq!(found.len(), expected.len());
+                for ((what, found), (other, expected)) in found.iter().zip(&expected) {
+                    assert_eq!(what, other);
+                    let near = (found - expected).abs() < 1e-4 * expected.abs().max(1.0);
+                    assert!(
+                        near,
+                        "{config:?}, layer {layer}, {text:?}: {what}: {found} {expected}"
+                    );
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! `f = choice of ReLU(h W_e + b_e)`, `x_hat = b_dec + D f`, rows of `D` of length 1, with
 //! `h = x - b_dec`, or `h = ReLU((x - b_dec) W_h + b_h)` for the encoder with a hidden layer.
 //!
-//! - ReLU with an L1 penalty: Bricken et al. (Towards Monosemanticity, 2023).
+//! - ReLU with an L1 penalty: Bricken et al. (Towards Monosemanticity, 2023). Its weight is given, or
+//!   steered while training until as many features are active in a row as asked for.
 //! - TopK: Gao et al. (arXiv 2406.04093).
 //! - BatchTopK: Bussmann et al. (arXiv 2412.06410). In training the `k * batch` largest of the whole
 //!   batch stay; afterwards those above a threshold, the running mean of the smallest that stayed.
@@ -26,12 +27,19 @@ const MEMORY: f64 = 0.99;
 /// Where the hidden layer starts, in the usual size of an activation's coordinate: hardly ever below 0,
 /// so that the encoder starts as a linear one. From random weights it learns far more slowly.
 const HIDDEN_BIAS: f32 = 2.0;
+/// The weight from which a steered penalty starts.
+const FIRST_WEIGHT: f32 = 1e-3;
+/// A steered weight is multiplied by the ratio of active to wanted features to this power in each
+/// step: slowly enough for the features to follow, fast enough for a thousand steps.
+const STEERING: f32 = 0.01;
 
 /// How few features are active.
 #[derive(Config, Debug, PartialEq)]
 pub enum Sparsity {
     /// As few as this penalty on the sum of a row's features leaves.
     L1(f64),
+    /// So many in a row on average, by a penalty whose weight is steered until it is so.
+    SteeredL1(usize),
     /// So many in every row.
     TopK(usize),
     /// So many in a row on average.
@@ -71,6 +79,9 @@ pub struct Dictionary {
     /// Above which strength a feature is active after the training, where the choice was made in
     /// whole batches: `[1]`. No gradient changes it; negative before the first step.
     pub threshold: Param<Tensor<1>>,
+    /// The weight of the penalty on the sum of a row's features, where it is steered: `[1]`. No
+    /// gradient changes it.
+    pub penalty_weight: Option<Param<Tensor<1>>>,
     #[module(skip)]
     sparsity: Sparsity,
 }
@@ -119,6 +130,12 @@ impl DictionaryConfig {
             decoder: learned(directions),
             decoder_bias: param(vec![0.0; d_model], [d_model], device),
             threshold: param(vec![-1.0], [1], device).set_require_grad(false),
+            penalty_weight: match self.sparsity {
+                Sparsity::SteeredL1(_) => {
+                    Some(param(vec![FIRST_WEIGHT], [1], device).set_require_grad(false))
+                }
+                _ => None,
+            },
             sparsity: self.sparsity.clone(),
         }
     }
@@ -146,8 +163,10 @@ impl Dictionary {
     }
 
     fn output(&self, features: Tensor<2>, code: Tensor<2>) -> SaeOutput {
-        let penalty = match self.sparsity {
-            Sparsity::L1(weight) => Some(code.clone().sum_dim(1).mean() * weight),
+        let sum = || code.clone().sum_dim(1).mean();
+        let penalty = match (&self.sparsity, &self.penalty_weight) {
+            (Sparsity::L1(weight), _) => Some(sum() * *weight),
+            (_, Some(weight)) => Some(sum() * weight.val().without_autodiff()),
             _ => None,
         };
         let reconstruction = self.decode_dense(code.clone());
@@ -179,7 +198,7 @@ impl Autoencoder for Dictionary {
     fn forward(&self, rows: Tensor<2>) -> SaeOutput {
         let features = self.features(rows);
         let code = match self.sparsity {
-            Sparsity::L1(_) => features.clone(),
+            Sparsity::L1(_) | Sparsity::SteeredL1(_) => features.clone(),
             Sparsity::TopK(k) => {
                 let [_, n_features] = features.dims();
                 TopK::select(features.clone(), k).into_dense(n_features)
@@ -201,12 +220,16 @@ impl Autoencoder for Dictionary {
     fn directions(&self) -> Tensor<2> {
         self.decoder.val()
     }
+
+    fn dictionary(&self) -> Option<&Dictionary> {
+        Some(self)
+    }
 }
 
 impl Teachable for Dictionary {
     fn forward_training(&self, rows: Tensor<2>) -> SaeOutput {
         match self.sparsity {
-            Sparsity::L1(_) | Sparsity::TopK(_) => self.forward(rows),
+            Sparsity::L1(_) | Sparsity::SteeredL1(_) | Sparsity::TopK(_) => self.forward(rows),
             Sparsity::BatchTopK(k) | Sparsity::Matryoshka(k) => {
                 let [batch, _] = rows.dims();
                 let features = self.features(rows);
@@ -226,13 +249,23 @@ impl Teachable for Dictionary {
 
     fn auxiliary_decoder(&self) -> Option<Tensor<2>> {
         match self.sparsity {
-            Sparsity::L1(_) => None,
+            Sparsity::L1(_) | Sparsity::SteeredL1(_) => None,
             _ => Some(self.decoder.val()),
         }
     }
 
     fn after_step(mut self, code: Tensor<2>) -> Self {
         self.decoder = with_unit_rows(self.decoder);
+        if let Sparsity::SteeredL1(wanted) = self.sparsity {
+            let [batch, _] = code.dims();
+            let active = code.clone().greater_scalar(0.0).float().sum();
+            let ratio = (active / (batch * wanted.max(1)) as f64).clamp_min(1e-3);
+            let factor = ratio.powf_scalar(STEERING);
+            self.penalty_weight = self.penalty_weight.map(|weight| {
+                let steered = |old: Tensor<1>| Tensor::from_inner(old.without_autodiff() * factor);
+                weight.map(steered)
+            });
+        }
         if let Sparsity::BatchTopK(_) | Sparsity::Matryoshka(_) = self.sparsity {
             let silent = code.clone().lower_equal_scalar(0.0);
             let least = code.mask_fill(silent, f32::MAX).min();
@@ -248,124 +281,4 @@ impl Teachable for Dictionary {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::weights;
-    use crate::{CsaeConfig, UnitsConfig};
-
-    fn rows(device: &Device) -> Tensor<2> {
-        let values = random::normal(&mut random::stream(2, "rows"), 20 * 8, 1.0);
-        Tensor::from_data(TensorData::new(values, [20, 8]), device)
-    }
-
-    fn dictionary(sparsity: Sparsity) -> Dictionary {
-        DictionaryConfig::new(8, sparsity).with_n_features(16).init(1, &Device::flex())
-    }
-
-    fn active(code: Tensor<2>) -> usize {
-        to_vec(code).iter().filter(|value| **value > 0.0).count()
-    }
-
-    #[test]
-    fn batch_topk_keeps_k_times_batch_features_in_all_and_not_k_in_each_row() {
-        let dictionary = dictionary(Sparsity::BatchTopK(3));
-
-        let code = dictionary.forward_training(rows(&Device::flex())).code;
-
-        assert_eq!(active(code.clone()), 60);
-        let in_rows = to_vec(code.greater_scalar(0.0).float().sum_dim(1));
-        assert!(in_rows.iter().any(|count| *count != 3.0), "{in_rows:?}");
-    }
-
-    #[test]
-    fn the_threshold_is_the_running_mean_of_the_smallest_that_stayed() {
-        let device = Device::flex();
-        let code = |least: f32| Tensor::<2>::from_data([[0.0, least], [3.0, 2.0 * least]], &device);
-        let dictionary = dictionary(Sparsity::BatchTopK(3));
-
-        let once = dictionary.after_step(code(1.0));
-        let twice = once.clone().after_step(code(2.0));
-
-        assert_eq!(to_vec(once.threshold.val()), [1.0]);
-        assert!((to_vec(twice.threshold.val())[0] - 1.01).abs() < 1e-6);
-        let code = twice.forward(rows(&device));
-        let least = to_vec(code.code).into_iter().filter(|value| *value > 0.0);
-        assert!(least.fold(f32::MAX, f32::min) > 1.01);
-    }
-
-    #[test]
-    fn every_prefix_of_a_matryoshka_reconstructs_by_its_own_features_alone() {
-        let device = Device::flex();
-        let dictionary = dictionary(Sparsity::Matryoshka(3));
-
-        let output = dictionary.forward_training(rows(&device));
-
-        assert_eq!(output.prefixes.len(), 3);
-        for (prefix, count) in output.prefixes.into_iter().zip([2, 4, 8]) {
-            let kept = Tensor::<1, Int>::arange(0..16, &device).lower_scalar(count).float();
-            let cut = output.code.clone() * kept.unsqueeze();
-            let expected = dictionary.decode_dense(cut);
-            assert!((prefix - expected).abs().max().into_scalar::<f32>() < 1e-6);
-        }
-    }
-
-    #[test]
-    fn the_penalty_of_l1_is_the_mean_of_the_rows_sums() {
-        let dictionary = dictionary(Sparsity::L1(0.5));
-
-        let output = dictionary.forward_training(rows(&Device::flex()));
-
-        let sum: f32 = to_vec(output.code).iter().sum();
-        let penalty = output.penalty.unwrap().into_scalar::<f32>();
-        assert!((penalty - 0.5 * sum / 20.0).abs() < 1e-5);
-    }
-
-    #[test]
-    fn topk_without_a_hidden_layer_is_the_csae_without_composition() {
-        let device = Device::flex();
-        let csae = CsaeConfig::new(8).with_n_features(16).with_sparsity_k(3);
-        let limits = csae.limits();
-        let csae = csae.init(1, &device);
-        let mut dictionary = dictionary(Sparsity::TopK(3));
-        dictionary.encoder = csae.encoder.clone();
-        dictionary.decoder = csae.decoder.clone();
-
-        let one = dictionary.forward(rows(&device)).reconstruction;
-        let other = csae.forward(rows(&device), limits).reconstruction;
-
-        one.into_data().assert_eq(&other.into_data(), true);
-    }
-
-    #[test]
-    fn an_encoder_with_a_hidden_layer_starts_as_a_linear_one() {
-        let device = Device::flex();
-        for width in [8, 12] {
-            let config = DictionaryConfig::new(8, Sparsity::TopK(3)).with_n_features(16);
-            let model = config.with_hidden(Some(width)).init(1, &device);
-            let rows = rows(&device) * 0.3;
-
-            let features = model.features(rows.clone());
-
-            let expected = relu(rows.matmul(model.decoder.val().transpose()));
-            assert!((features - expected).abs().max().into_scalar::<f32>() < 1e-4);
-        }
-    }
-
-    #[test]
-    fn an_encoder_with_a_hidden_layer_has_as_many_parameters_as_units() {
-        let device = Device::flex();
-        let config = DictionaryConfig::new(8, Sparsity::TopK(3)).with_n_features(16);
-        let model = config.with_hidden(Some(8)).init(1, &device);
-        let units = UnitsConfig::new().with_n_units(8);
-        let csae = CsaeConfig::new(8).with_n_features(16).with_units(Some(units)).init(1, &device);
-        let count = |weights: weights::Weights, ignored: &str| -> usize {
-            let counted = weights.iter().filter(|(name, _)| *name != ignored);
-            counted.map(|(_, weight)| weight.values.len()).sum()
-        };
-
-        // The units' parts are found, not fitted; so is the threshold of a batch.
-        let one = count(weights::of(&model), "threshold");
-        assert_eq!(one, count(weights::of(&csae), "units.parts"));
-        assert_eq!(model.forward(rows(&device)).code.dims(), [20, 16]);
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ use burn::tensor::activation::relu;
 
 use crate::csae::unit_rows;
 use crate::{Csae, Limits, TopK};
+use dictionary::Dictionary;
 
 /// What an autoencoder makes of a batch of activations.
 #[derive(Clone, Debug)]
@@ -39,6 +40,12 @@ pub trait Autoencoder: Debug {
 
     /// The direction of each feature on its own, of length 1: `[n_features, d_model]`.
     fn directions(&self) -> Tensor<2>;
+
+    /// The model as features that add up, if that is all there is to it: a form that other programs
+    /// have, too.
+    fn dictionary(&self) -> Option<&Dictionary> {
+        None
+    }
 }
 
 /// An autoencoder that gradients can teach.
@@ -83,13 +90,7 @@ impl Autoencoder for FinishedCsae {
     }
 
     fn decode(&self, active: &TopK) -> Tensor<2> {
-        let alone = self.model.decode(active.clone());
-        let size = self.limits.combination_size;
-        let attention = self.model.attention.as_ref().filter(|_| size > 1);
-        let units = self.model.units.as_ref().filter(|_| size > 1);
-        let composed = attention.map(|attention| attention.forward(active, size).contribution);
-        let spoken = units.map(|units| units.forward(active).contribution);
-        composed.into_iter().chain(spoken).fold(alone, |sum, part| sum + part)
+        self.model.say(active, self.limits).reconstruction
     }
 
     fn directions(&self) -> Tensor<2> {

@@ -8,6 +8,7 @@ use anyhow::Result;
 use burn::prelude::*;
 use shared::bundle::Normalization;
 use shared::report::Quality;
+use shared::sae::Autoencoder;
 use shared::weights::{to_ints, to_vec};
 use shared::{CharLm, Csae, Limits, TopK};
 
@@ -192,6 +193,36 @@ impl<'a> HeldOut<'a> {
         Ok(Evaluated { quality, active })
     }
 
+    /// Measures an autoencoder of any kind, however many of its features are active on a row.
+    ///
+    /// # Errors
+    /// The user stops it.
+    pub fn evaluate_any(&self, model: &dyn Autoencoder) -> Result<Quality> {
+        let [n_features, _] = model.directions().dims();
+        let mut fired = vec![false; n_features];
+        let (mut active, mut most, mut count) = (0, 0, 0);
+        let quality = self.measure(&mut |rows| {
+            let output = model.forward(rows);
+            for row in to_vec(output.code).chunks_exact(n_features) {
+                let on = row.iter().enumerate().filter(|(_, value)| **value > 0.0);
+                let before = active;
+                on.for_each(|(feature, _)| {
+                    fired[feature] = true;
+                    active += 1;
+                });
+                most = most.max(active - before);
+                count += 1;
+            }
+            output.reconstruction
+        })?;
+        Ok(Quality {
+            l0: active as f64 / count as f64,
+            l0_max: most as f64,
+            dead_share: fired.iter().filter(|fired| !**fired).count() as f64 / n_features as f64,
+            ..quality
+        })
+    }
+
     /// The character that the language model finds likeliest after each row.
     pub fn likeliest(&self) -> Vec<u32> {
         let range = self.windows.counted(0);
@@ -294,6 +325,7 @@ impl ActiveRows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::sae::FinishedCsae;
     use shared::{CharLmConfig, CsaeConfig};
 
     fn lm() -> CharLm {
@@ -350,5 +382,7 @@ mod tests {
         assert!(quality.l0 < 12.0 && quality.l0 > 4.0, "{quality:?}");
         assert!(quality.l0_max <= 12.0);
         assert_eq!(active.values.len(), 64 * 12);
+        let as_any = FinishedCsae { model, limits: config.limits() };
+        assert_eq!(held_out.evaluate_any(&as_any).unwrap(), quality);
     }
 }

@@ -14,6 +14,7 @@ pub mod interaction;
 pub mod measures;
 pub mod missing;
 pub mod non_negative;
+pub mod paired;
 pub mod probing;
 pub mod rank;
 pub mod reuse;

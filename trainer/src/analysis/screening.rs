@@ -160,6 +160,19 @@ pub fn screen(evidence: &Evidence, config: &ScreeningConfig) -> Result<Screening
     Ok(Screening { found: bench.describe(&found, &fit), threshold, noise: fit.noise, rounds })
 }
 
+/// The effects of given sets of features, as a [screening](screen) fits those that it has found.
+///
+/// # Errors
+/// The slices do not fit together, or hold values that are not finite.
+pub fn fitted(
+    evidence: &Evidence,
+    config: &ScreeningConfig,
+    sets: &[Vec<usize>],
+) -> Result<Vec<FoundCombination>, ScreeningError> {
+    let bench = Bench::new(evidence, config)?;
+    Ok(bench.describe(sets, &bench.fit(sets)?))
+}
+
 /// What is left of the residuals when the effects of `found` are taken away and each row's active
 /// features are refitted: `[rows, d_model]`.
 ///

@@ -10,7 +10,6 @@ use super::config::WorldConfig;
 use super::export::{DESCRIPTION, ExportRows, export};
 use super::figures;
 use super::foreign::Foreign;
-use super::output;
 use super::report;
 use super::runs::{Collection, MethodRuns, table, to_json};
 use super::sweep::{self, Sweep, SweepPoint};
@@ -19,6 +18,7 @@ use super::world::World;
 use crate::complaint::Complaint;
 use crate::console::Console;
 use crate::device;
+use crate::output::folder;
 use crate::plan::{AutoencoderTraining, Profile, ProfileName};
 use crate::settings::Settings;
 
@@ -132,12 +132,12 @@ fn compare(
         let runs = all_worlds(arguments, &knobs, &recipe, console)?;
         sweep.points.push(SweepPoint { value, world: knobs.world(arguments.seed)?, runs });
     }
-    let plots = output::write_plots(out, figures::of_sweep(&sweep, &conditions))?;
-    output::write(out, "benchmark.md", report::of_sweep(&sweep, &conditions, &plots).as_bytes())?;
-    output::write_json(out, &[header, json!({ "sweep": sweep.to_json() })])?;
+    let plots = folder::write_plots(out, figures::of_sweep(&sweep, &conditions))?;
+    folder::write(out, "benchmark.md", report::of_sweep(&sweep, &conditions, &plots).as_bytes())?;
+    folder::write_json(out, "benchmark.json", &[header, json!({ "sweep": sweep.to_json() })])?;
     console.say(&format!("written: {}", out.join("benchmark.json").display()));
     for point in &sweep.points {
-        output::print(&format!("{} = {}\n{}\n", sweep.knob, point.value, table(&point.runs)));
+        folder::print(&format!("{} = {}\n{}\n", sweep.knob, point.value, table(&point.runs)));
     }
     Ok(())
 }
@@ -185,10 +185,10 @@ fn write_comparison(
     conditions: &str,
     console: &Console,
 ) -> Result<()> {
-    let plots = output::write_plots(out, figures::all(runs, conditions))?;
-    output::write(out, "benchmark.md", report::of_runs(runs, conditions, &plots).as_bytes())?;
-    output::write_json(out, &[json!({ "world": world }), header, to_json(runs)])?;
+    let plots = folder::write_plots(out, figures::all(runs, conditions))?;
+    folder::write(out, "benchmark.md", report::of_runs(runs, conditions, &plots).as_bytes())?;
+    folder::write_json(out, "benchmark.json", &[json!({ "world": world }), header, to_json(runs)])?;
     console.say(&format!("written: {}", out.join("benchmark.json").display()));
-    output::print(&table(runs));
+    folder::print(&table(runs));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use shared::random::stream;
 
+pub use crate::analysis::paired::interval;
 use crate::analysis::rank::resampled_mean;
 
 /// How often worlds are drawn anew.
@@ -10,21 +11,6 @@ const RESAMPLES: usize = 10_000;
 /// The mean; 0 of nothing.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-/// The 95 % confidence interval of a mean over worlds, by Student's t; none for fewer than two.
-pub fn interval(values: &[f64]) -> Option<[f64; 2]> {
-    const T: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
-    let count = values.len();
-    if count < 2 {
-        return None;
-    }
-    let middle = mean(values);
-    let squares: f64 = values.iter().map(|value| (value - middle).powi(2)).sum();
-    let error = (squares / (count - 1) as f64 / count as f64).sqrt();
-    // Beyond the table the normal distribution is near enough.
-    let t = T.get(count - 2).copied().unwrap_or(2.0);
-    Some([middle - t * error, middle + t * error])
 }
 
 /// The 95 % percentile interval of the mean of differences over worlds, each between two methods in
@@ -38,14 +24,6 @@ pub fn paired_bootstrap(differences: &[f64]) -> Option<[f64; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn intervals_are_students() {
-        assert_eq!(interval(&[0.5]), None);
-        let [low, high] = interval(&[0.4, 0.6]).unwrap();
-        // The standard error of 0.4 and 0.6 is 0.1.
-        assert!((low - (0.5 - 1.2706)).abs() < 1e-9 && (high - (0.5 + 1.2706)).abs() < 1e-9);
-    }
 
     #[test]
     fn a_bootstrap_of_many_worlds_agrees_with_the_normal_distribution() {

@@ -6,12 +6,11 @@ use anyhow::Result;
 use burn::prelude::*;
 use shared::CsaeConfig;
 use shared::composition::units::MOST_PARTS;
-use shared::sae::{Autoencoder, FinishedCsae, Teachable};
+use shared::sae::{Autoencoder, FinishedCsae};
 use shared::weights::to_vec;
 
 use super::feature_scores::{FeatureScores, recalls};
 use super::mapping::Mapping;
-use super::methods::ModelConfig;
 use super::outcomes::{Search, detectability, mean_energy};
 use super::reading::{combinations, fvu, read, read_codes};
 use super::rows::Rows;
@@ -22,7 +21,7 @@ use crate::analysis::screening::sparse::SparseRows;
 use crate::analysis::screening::{
     Evidence, FoundCombination, ScreeningConfig, screen, without_effects,
 };
-use crate::plan::{AutoencoderTraining, DictionaryCompletion, Schedule};
+use crate::plan::{AutoencoderTraining, DictionaryCompletion, ModelConfig, Schedule};
 use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::rival::{self, RivalTask};
 use crate::train::{Diverged, Unwatched, composition};
@@ -185,26 +184,15 @@ fn best(
 
 fn train(task: &LearnedTask, learning_rate: f64, source: &mut WorldRows) -> Result<Trained> {
     let started = Instant::now();
-    let seed = task.world.config.seed;
-    let device = task.recipe.device.clone().autodiff();
-    let mut csae = None;
-    let model: Box<dyn Autoencoder> = match task.model {
+    let (model, csae): (Box<dyn Autoencoder>, _) = match task.model {
         ModelConfig::Csae(config) => {
             let finished = train_csae(task, config, learning_rate, source)?;
-            csae = Some(finished.clone());
-            Box::new(finished)
+            (Box::new(finished.clone()), Some(finished))
         }
-        ModelConfig::Dictionary(config) => {
-            teach(task, config.init(seed, &device), learning_rate, source)?
-        }
-        ModelConfig::Poly(config) => {
-            teach(task, config.init(seed, &device), learning_rate, source)?
-        }
-        ModelConfig::CoefficientAttention(config) => {
-            teach(task, config.init(seed, &device), learning_rate, source)?
-        }
-        ModelConfig::Literal(config) => {
-            teach(task, config.init(seed, &device), learning_rate, source)?
+        ModelConfig::Rival(config) => {
+            let (training, seed) = (&task.recipe.training, task.world.config.seed);
+            let task = RivalTask { name: "benchmark", training, learning_rate };
+            (rival::teach(config, seed, &task, source, &mut Unwatched)?.model, None)
         }
     };
     Ok(Trained { model, csae, learning_rate, seconds: started.elapsed().as_secs_f64() })
@@ -228,17 +216,6 @@ fn train_csae(
     };
     let model = autoencoder::train(&task, source, None, &mut Unwatched)?.model;
     Ok(FinishedCsae { model, limits: config.limits() })
-}
-
-fn teach<M: Teachable + 'static>(
-    task: &LearnedTask,
-    model: M,
-    learning_rate: f64,
-    source: &mut WorldRows,
-) -> Result<Box<dyn Autoencoder>> {
-    let training = &task.recipe.training;
-    let task = RivalTask { name: "benchmark", training, learning_rate };
-    Ok(Box::new(rival::train(&task, model, source, &mut Unwatched)?.model))
 }
 
 /// Combinations in what the features leave over of `sample`, and what both leave: for one of our

@@ -6,10 +6,11 @@ use shared::sae::coefficient_attention::CoefficientAttentionConfig;
 use shared::sae::dictionary::{DictionaryConfig, Sparsity};
 use shared::sae::literal::LiteralConfig;
 use shared::sae::poly::PolySaeConfig;
-use shared::{AttentionConfig, CsaeConfig, UnitsConfig};
+use shared::{AttentionConfig, CsaeConfig, UnitsConfig, UnitsPrinciple};
 
 use super::config::WorldConfig;
 use super::rivals::Rival;
+use crate::plan::{ModelConfig, RivalConfig};
 
 /// Who proposes combinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
@@ -18,6 +19,12 @@ use super::rivals::Rival;
 pub enum Method {
     /// Composition units, trained together with the features.
     Csae,
+    /// The same, but units may say what their parts can.
+    CsaeNotOrthogonal,
+    /// The same, but the code is changed by what the units learn.
+    CsaeNotDetached,
+    /// The same, but no missing directions are looked for.
+    CsaeNotCompleted,
     /// Screening what features alone leave over, after the same training without units.
     Screening,
     /// Screening after an ordinary training, in which no missing directions are looked for.
@@ -78,26 +85,12 @@ pub enum Proposer {
     Statistic(Rival),
 }
 
-/// Which model is trained.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ModelConfig {
-    /// Features and their composition.
-    Csae(CsaeConfig),
-    /// A linear decoder, and a choice of sparsity.
-    Dictionary(DictionaryConfig),
-    /// A polynomial decoder.
-    Poly(PolySaeConfig),
-    /// Attention between coefficients.
-    CoefficientAttention(CoefficientAttentionConfig),
-    /// The source's sketch.
-    Literal(LiteralConfig),
-}
-
 impl Method {
     /// What of the model proposes.
     pub fn proposer(self) -> Proposer {
         match self {
-            Self::Csae => Proposer::Units,
+            Self::Csae | Self::CsaeNotOrthogonal => Proposer::Units,
+            Self::CsaeNotDetached | Self::CsaeNotCompleted => Proposer::Units,
             Self::Screening | Self::PlainScreening => Proposer::Screening,
             Self::TopK384 | Self::BatchTopK => Proposer::Screening,
             Self::Matryoshka | Self::MlpEncoder => Proposer::Screening,
@@ -114,14 +107,17 @@ impl Method {
 
     /// Whether the model is a rival's, so that several learning rates are tried.
     pub fn is_swept(self) -> bool {
-        !self.is_completed()
+        !self.is_completed() && self.proposer() != Proposer::Units
     }
 
     /// Whether the training looks for directions that are missing in the dictionary. Statistics
     /// are given that dictionary, too.
     pub fn is_completed(self) -> bool {
-        let statistic = matches!(self.proposer(), Proposer::Statistic(_));
-        statistic || matches!(self, Self::Csae | Self::Screening)
+        match self.proposer() {
+            Proposer::Statistic(_) => true,
+            Proposer::Units => self != Self::CsaeNotCompleted,
+            _ => self == Self::Screening,
+        }
     }
 
     /// The model for a world of this kind. `k` is a quarter above the mean number of active
@@ -131,28 +127,28 @@ impl Method {
         let (d_model, n_features) = (world.d_model, world.n_features);
         let dictionary =
             |sparsity| DictionaryConfig::new(d_model, sparsity).with_n_features(n_features);
-        match self {
+        ModelConfig::Rival(match self {
             Self::PolySae64 | Self::PolySae128 => {
                 let rank = if self == Self::PolySae64 { 64 } else { 128 };
                 let config = PolySaeConfig::new(d_model).with_n_features(n_features);
-                ModelConfig::Poly(config.with_sparsity_k(k).with_rank(rank))
+                RivalConfig::Poly(config.with_sparsity_k(k).with_rank(rank))
             }
-            Self::BatchTopK => ModelConfig::Dictionary(dictionary(Sparsity::BatchTopK(k))),
-            Self::Matryoshka => ModelConfig::Dictionary(dictionary(Sparsity::Matryoshka(k))),
+            Self::BatchTopK => RivalConfig::Dictionary(dictionary(Sparsity::BatchTopK(k))),
+            Self::Matryoshka => RivalConfig::Dictionary(dictionary(Sparsity::Matryoshka(k))),
             Self::MlpEncoder => {
                 let config = dictionary(Sparsity::TopK(k)).with_hidden(Some(d_model));
-                ModelConfig::Dictionary(config)
+                RivalConfig::Dictionary(config)
             }
             Self::CoefficientAttention => {
                 let config = CoefficientAttentionConfig::new(d_model).with_n_features(n_features);
-                ModelConfig::CoefficientAttention(config.with_sparsity_k(k))
+                RivalConfig::CoefficientAttention(config.with_sparsity_k(k))
             }
             Self::Literal => {
                 let config = LiteralConfig::new(d_model).with_n_features(n_features);
-                ModelConfig::Literal(config.with_sparsity_k(k))
+                RivalConfig::Literal(config.with_sparsity_k(k))
             }
-            _ => ModelConfig::Csae(self.csae(d_model, n_features).with_sparsity_k(k)),
-        }
+            _ => return ModelConfig::Csae(self.csae(d_model, n_features).with_sparsity_k(k)),
+        })
     }
 
     /// Of the methods whose model is one of ours.
@@ -160,8 +156,13 @@ impl Method {
         let plain = CsaeConfig::new(d_model).with_n_features(n_features);
         let refitted = plain.clone().with_refit_steps(3);
         let attention = AttentionConfig::new();
+        let units = |without| Some(UnitsConfig::new().with_without(without));
         match self {
-            Self::Csae => refitted.with_units(Some(UnitsConfig::new())),
+            Self::Csae | Self::CsaeNotCompleted => refitted.with_units(units(None)),
+            Self::CsaeNotOrthogonal => {
+                refitted.with_units(units(Some(UnitsPrinciple::Orthogonality)))
+            }
+            Self::CsaeNotDetached => refitted.with_units(units(Some(UnitsPrinciple::Detachment))),
             Self::TopK384 | Self::AndMining => refitted.with_n_features(n_features * 3 / 2),
             Self::Attention => plain.with_attention(Some(attention)),
             Self::AttentionTwoRounds => {

@@ -25,7 +25,6 @@ pub mod mapping;
 pub mod methods;
 pub mod oracle;
 pub mod outcomes;
-mod output;
 pub mod proposals;
 mod reading;
 pub mod report;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::feature_scores::FeatureScores;
 use super::learned::{Learned, LearnedTask, TEST_ROWS, learn};
 use super::mapping::Mapping;
-use super::methods::{Method, ModelConfig, Proposer};
+use super::methods::{Method, Proposer};
 use super::oracle::OracleCode;
 use super::outcomes::{Answer, Rest, RuleOutcome, Search, detectability, mean_energy, outcomes};
 use super::proposals::{Proposed, by_statistic, proposed};
@@ -22,7 +22,7 @@ use super::score::{Proposal, SizeScore, Truth, score};
 use super::world::World;
 use crate::analysis::screening::ScreeningConfig;
 use crate::interrupt;
-use crate::plan::AutoencoderTraining;
+use crate::plan::{AutoencoderTraining, ModelConfig};
 
 /// What is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]

@@ -15,6 +15,7 @@ use crate::analysis::hidden::{self, Told};
 use crate::analysis::measures;
 use crate::data::Rows;
 use crate::data::languages::AnnotatedText;
+use crate::plan::ModelConfig;
 use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::rows::PairedRows;
 
@@ -56,8 +57,10 @@ impl Experiment<'_> {
         lm: &CharLm,
         trials: &[TrialResult],
     ) -> Result<Option<Transcoded>> {
-        let trial = trials.iter().find(|trial| Some(trial.trial.name) == self.plan.transcoder);
+        let named = |trial: &&TrialResult| Some(&*trial.trial.label()) == self.plan.transcoder;
+        let trial = trials.iter().find(named);
         let (Some(trial), Some(text)) = (trial, &self.text.hidden) else { return Ok(None) };
+        let ModelConfig::Csae(config) = self.profile.model(&trial.trial) else { return Ok(None) };
         let read = |batch: &_| activations::perceptron(lm, self.profile.layer, batch);
         let counts = RowCounts { train: self.profile.rows, selection: 0 };
         let (corpus, windows) = (&self.text.corpus, self.windows());
@@ -67,7 +70,6 @@ impl Experiment<'_> {
         let held_out = activations::in_order(&read, &corpus.validation, windows, held_out)?;
         let [train, held_out] = Pairs::ready(&recorded.train, &held_out);
 
-        let config = self.profile.autoencoder(&trial.trial);
         let config = CsaeConfig { refit_steps: 0, ..config };
         let model = self.train_transcoder(title, &train, &config, trial)?;
         let told = self.measure_transcoder(&model, &held_out, text)?;
@@ -85,7 +87,7 @@ impl Experiment<'_> {
         let task = AutoencoderTask {
             name,
             config,
-            schedule: trial.trial.schedule,
+            schedule: self.profile.schedule(&trial.trial),
             training: &self.profile.autoencoder_training,
             learning_rate: trial.best_rate,
             seed: 0,

@@ -10,8 +10,8 @@ use super::folded::Folded;
 use super::saelens::{self, Site};
 use super::{npy, sparsify};
 use crate::experiment::Experiment;
+use crate::results::Results;
 use crate::results::sample::Sample;
-use crate::results::{Export, Results};
 
 /// All of these files by name, below the run's folder.
 ///
@@ -25,7 +25,20 @@ pub fn files(experiment: &Experiment, results: &Results) -> Result<Files> {
     };
     let mut all = Files::new();
     for export in &results.exports {
-        all.extend(of_export(export, results, &site)?);
+        let name = &export.name;
+        let k = export.config.sparsity_k;
+        let folded = Folded::of_csae(&export.model, k, &results.normalization);
+        let about = saelens::about(name, &export.config, &crate::version());
+        put(name, &folded, about, &site, &mut all)?;
+        if let Some(bytes) = saelens::composition(&export.model, &results.normalization)? {
+            all.insert(format!("export/saelens/{name}/{}", saelens::COMPOSITION), bytes);
+        }
+    }
+    for (name, dictionary) in &results.dictionaries {
+        if let Some(folded) = Folded::of_dictionary(dictionary, &results.normalization) {
+            let about = saelens::about_rival(name, &crate::version());
+            put(name, &folded, about, &site, &mut all)?;
+        }
     }
     let sample = &results.sample;
     let shape = [sample.rows.len(), sample.rows.width];
@@ -35,33 +48,16 @@ pub fn files(experiment: &Experiment, results: &Results) -> Result<Files> {
     Ok(all)
 }
 
-fn of_export(export: &Export, results: &Results, site: &Site) -> Result<Files> {
-    let (name, config) = (&export.name, &export.config);
-    let folded = Folded::of_csae(&export.model, config.sparsity_k, &results.normalization);
-    let about = saelens::about(name, config, &crate::version());
-    let mut files = of_extractor(name, &folded, site, about)?;
-    if let Some(bytes) = saelens::composition(&export.model, &results.normalization)? {
-        files.insert(format!("export/saelens/{name}/{}", saelens::COMPOSITION), bytes);
-    }
-    Ok(files)
-}
-
-/// The files of one extractor, of a csae or of a dictionary, for SAELens, and for sparsify where that
-/// has a form. `about` is kept in SAELens' metadata.
-///
-/// # Errors
-/// A shape does not fit its values, which cannot be.
-pub fn of_extractor(name: &str, folded: &Folded, site: &Site, about: Value) -> Result<Files> {
-    let mut all = Files::new();
-    let mut put = |folder: String, files: Files| {
-        let named = |(file, bytes)| (format!("export/{folder}/{file}"), bytes);
-        all.extend(files.into_iter().map(named));
+/// Puts an extractor's files where SAELens and sparsify look for them.
+fn put(name: &str, folded: &Folded, about: Value, site: &Site, all: &mut Files) -> Result<()> {
+    let under = |folder: String, files: Files| {
+        files.into_iter().map(move |(file, bytes)| (format!("export/{folder}/{file}"), bytes))
     };
-    put(format!("saelens/{name}"), saelens::files(folded, site, about)?);
+    all.extend(under(format!("saelens/{name}"), saelens::files(folded, site, about)?));
     if let Some(files) = sparsify::files(folded)? {
-        put(format!("sparsify/{name}/{}", sparsify::hookpoint(site.layer)), files);
+        all.extend(under(format!("sparsify/{name}/{}", sparsify::hookpoint(site.layer)), files));
     }
-    Ok(all)
+    Ok(())
 }
 
 fn described(sample: &Sample) -> Result<Vec<u8>> {

@@ -24,8 +24,13 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
     info.add("held_out_ce_mean_ablation", &[results.reference.mean]);
     for method in &results.methods {
         add_quality(&mut info, &method.name, &method.qualities);
-        info.final_info_dict.insert(format!("{}_setting", method.name), json!(method.setting));
+        // Those with another number of active features are no methods of their own.
+        if method.sparsity_k == results.sparsity_k {
+            info.final_info_dict.insert(format!("{}_setting", method.name), json!(method.setting));
+        }
     }
+    info.final_info_dict.insert("methods".into(), json!(results.methods));
+    info.final_info_dict.insert("comparisons".into(), json!(results.comparisons));
     add_trainings(&mut info, &results.trainings);
     for export in results.exports.iter().filter(|export| export.config.units.is_some()) {
         info.add(&format!("{}_combinations", export.name), &[export.combinations.len() as f64]);
@@ -46,6 +51,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
     }
     let extra = [
         ("held_out_rows", json!(results.held_out_rows)),
+        ("diverged", json!(results.diverged)),
         ("left_out", json!(experiment.text.left_out)),
         ("remark", json!(experiment.text.remark)),
         ("data_sha256", json!(experiment.text.corpus.sha256)),

@@ -53,7 +53,7 @@ impl Folded {
     pub fn of_dictionary(model: &Dictionary, normalization: &Normalization) -> Option<Self> {
         let [n_features, _] = model.decoder.val().dims();
         let choice = match model.sparsity() {
-            Sparsity::L1(_) => Choice::All,
+            Sparsity::L1(_) | Sparsity::SteeredL1(_) => Choice::All,
             Sparsity::TopK(k) => Choice::TopK(*k),
             Sparsity::BatchTopK(_) | Sparsity::Matryoshka(_) => {
                 Choice::Threshold(vec![to_vec(model.threshold.val())[0]; n_features])

@@ -3,9 +3,12 @@
 pub mod bundle;
 pub mod causal;
 pub mod combinations;
+pub mod comparisons;
+pub mod curves;
 pub mod extractors;
 pub mod final_info;
 pub mod folded;
+pub mod folder;
 pub mod hidden;
 pub mod npy;
 pub mod plots;
@@ -40,7 +43,12 @@ pub fn write(experiment: &Experiment, results: &Results) -> Result<()> {
     for (name, table) in hidden::tables(results) {
         folder.write(&name, table.as_bytes())?;
     }
+    for (name, table) in comparisons::tables(results).into_iter().chain(curves::tables(results)) {
+        folder.write(&name, table.as_bytes())?;
+    }
     let mut charts = plots::all(results);
+    charts.extend(comparisons::charts(results));
+    charts.extend(curves::charts(results));
     charts.extend(causal::charts(results, &experiment.text.corpus.vocab));
     charts.extend(hidden::charts(results));
     for (name, chart) in charts {

@@ -3,7 +3,8 @@
 use shared::plot::{Axis, Chart, Mark, Scale, Series};
 use shared::report::{Metric, Quality};
 
-use crate::results::{Method, Results};
+use crate::plan::Relation;
+use crate::results::{Method, Results, TrainingResult};
 
 /// All charts of a run by name.
 pub fn all(results: &Results) -> Vec<(String, Chart)> {
@@ -11,11 +12,14 @@ pub fn all(results: &Results) -> Vec<(String, Chart)> {
         ("lm_loss", lm_loss(results)),
         ("autoencoder_loss", autoencoder_loss(results)),
         ("fvu", bars(results, "Unexplained variance", "FVU, lower is better", 0.0, |q| q.fvu)),
-        ("fvu_steps", steps(results)),
         ("loss_added", loss_added(results)),
         ("feature_density", density(results)),
     ];
-    charts.extend(changes(results).map(|chart| ("fvu_changes", chart)));
+    charts.extend(schedule(results).map(|chart| ("schedule", chart)));
+    if results.relation == Relation::Steps {
+        charts.push(("fvu_steps", steps(results)));
+        charts.extend(changes(results).map(|chart| ("fvu_changes", chart)));
+    }
     charts.into_iter().map(|(name, chart)| (name.to_string(), chart)).collect()
 }
 
@@ -35,16 +39,21 @@ fn lm_loss(results: &Results) -> Chart {
     }
 }
 
+/// The trainings of the exported models: more than a few are hard to tell apart.
+fn exported(results: &Results) -> impl Iterator<Item = &TrainingResult> {
+    results.exports.iter().filter_map(|export| {
+        let method = results.methods.iter().find(|method| method.name == export.name)?;
+        results.trainings.iter().find(|training| {
+            training.trial == export.name
+                && Some(&training.seed) == method.seeds.first()
+                && method.setting == format!("lr={}", training.learning_rate)
+        })
+    })
+}
+
 /// The mean squared error of the first seed at each trial's best learning rate.
 fn autoencoder_loss(results: &Results) -> Chart {
-    let best = |name: &str, rate: f64| {
-        let method = results.methods.iter().find(|method| method.name == name);
-        method.is_some_and(|method| method.setting == format!("lr={rate}"))
-    };
-    let series = results
-        .trainings
-        .iter()
-        .filter(|training| training.seed == 0 && best(&training.trial, training.learning_rate))
+    let series = exported(results)
         .map(|training| curve(&training.trial, &training.metrics, "mse", Mark::Line))
         .collect();
     Chart {
@@ -54,6 +63,39 @@ fn autoencoder_loss(results: &Results) -> Chart {
         y: axis("mean squared error", Scale::Log10),
         series,
     }
+}
+
+/// What changes while the fullest model trains, each as a share of its largest value.
+fn schedule(results: &Results) -> Option<Chart> {
+    let training = exported(results).last()?;
+    let series = |(name, value): (&str, &str)| {
+        let mut series = curve(name, &training.metrics, value, Mark::Line);
+        let values = || series.points.iter().map(|(_, value)| *value);
+        let (least, most) = values()
+            .fold((f64::INFINITY, 0.0), |(least, most): (f64, f64), value| {
+                (least.min(value), most.max(value))
+            });
+        let last = values().next_back()?;
+        series.label = match value {
+            "learning_rate" => format!("{name}, up to {most}"),
+            _ if least == most => format!("{name}, {last}"),
+            _ => format!("{name}, {} to {last}", series.points[0].1),
+        };
+        series.points.iter_mut().for_each(|(_, value)| *value /= most.max(f64::MIN_POSITIVE));
+        Some(series)
+    };
+    let shown = [
+        ("active features", "sparsity_k"),
+        ("combination size", "combination_size"),
+        ("learning rate", "learning_rate"),
+    ];
+    Some(Chart {
+        title: format!("How {} is trained", training.trial),
+        subtitle: Some("what it may use at each step; size 1: nothing combines".into()),
+        x: axis("step", Scale::Linear),
+        y: axis("share of the largest value", Scale::Linear),
+        series: shown.into_iter().filter_map(series).collect(),
+    })
 }
 
 fn curve(label: &str, metrics: &[Metric], value: &str, mark: Mark) -> Series {
@@ -72,10 +114,15 @@ fn loss_added(results: &Results) -> Chart {
     bars(results, title, "nats per character", clean, |quality| quality.ce_spliced)
 }
 
+/// The methods with the profile's own number of active features.
+fn own(results: &Results) -> impl Iterator<Item = &Method> {
+    results.methods.iter().filter(|method| method.sparsity_k == results.sparsity_k)
+}
+
 /// What the autoencoders leave unexplained, from the plainest to the fullest, without baselines, whose
 /// bars would dwarf them.
 fn steps(results: &Results) -> Chart {
-    let methods: Vec<&Method> = results.methods.iter().filter(is_autoencoder).collect();
+    let methods: Vec<&Method> = own(results).filter(is_autoencoder).collect();
     bars_of(
         results,
         &methods,
@@ -88,7 +135,7 @@ fn steps(results: &Results) -> Chart {
 
 /// By how much each step changes what is unexplained, seed by seed; nothing for a single step.
 fn changes(results: &Results) -> Option<Chart> {
-    let methods: Vec<&Method> = results.methods.iter().filter(is_autoencoder).collect();
+    let methods: Vec<&Method> = own(results).filter(is_autoencoder).collect();
     let change = |pair: &[&Method]| -> Vec<f64> {
         let seeds = pair[1].qualities.iter().zip(&pair[0].qualities);
         seeds.map(|(after, before)| after.fvu - before.fvu).collect()
@@ -119,7 +166,7 @@ fn bars(
     less: f64,
     value: fn(&Quality) -> f64,
 ) -> Chart {
-    let methods: Vec<&Method> = results.methods.iter().collect();
+    let methods: Vec<&Method> = own(results).collect();
     bars_of(results, &methods, title, label, less, value)
 }
 

@@ -123,6 +123,11 @@ pub fn about(trial: &str, config: &CsaeConfig, made_by: &str) -> Value {
     })
 }
 
+/// What a reader of a rival must know.
+pub fn about_rival(trial: &str, made_by: &str) -> Value {
+    json!({ "made_by": made_by, "trial": trial, "remark": "the whole model" })
+}
+
 /// The tensors of the composition, and how rows are made ready for it; `None` without one.
 ///
 /// # Errors

@@ -4,31 +4,38 @@ use std::fmt::Write;
 
 use shared::report::Quality;
 
-use super::{causal, combinations, hidden};
+use super::{causal, combinations, comparisons, curves, hidden};
 use crate::experiment::Experiment;
+use crate::plan::Relation;
 use crate::results::{Method, Results};
 
 /// The table at the end of a run.
 pub fn summary(results: &Results) -> String {
+    let width = longest(results.methods.iter().map(|method| &*method.name), 14);
     let mut text = format!(
-        "{:<14} {:<22} {:>6} {:>18} {:>18} {:>7} {:>7}  {:>16}",
+        "{:<width$} {:<22} {:>6} {:>18} {:>18} {:>7} {:>7}  {:>16}",
         "method", "setting", "L0", "MSE", "FVU", "dead", "CE", "CE recovered"
     );
     for method in &results.methods {
         let _ = write!(
             text,
-            "\n{:<14} {:<22} {:>6.1} {:>18} {:>18} {:>6.1}% {:>7.4}  {:>16}",
+            "\n{:<width$} {:<22} {:>6.1} {:>18} {:>18} {:>6.1}% {:>7.4}  {:>16}",
             method.name,
             method.setting,
-            mean(method, |quality| quality.l0),
+            method.mean(|quality| quality.l0),
             spread(method, |quality| quality.mse),
             spread(method, |quality| quality.fvu),
-            100.0 * mean(method, |quality| quality.dead_share),
-            mean(method, |quality| quality.ce_spliced),
+            100.0 * method.mean(|quality| quality.dead_share),
+            method.mean(|quality| quality.ce_spliced),
             spread(method, |quality| quality.ce_recovered_zero),
         );
     }
     text
+}
+
+/// How wide a column of these names is, at least `least`.
+fn longest<'a>(names: impl Iterator<Item = &'a str>, least: usize) -> usize {
+    names.map(str::len).fold(least, usize::max)
 }
 
 /// How the numbers of `notes.txt` are meant.
@@ -49,10 +56,13 @@ pub fn notes(experiment: &Experiment, results: &Results) -> String {
         summary(results),
         EXPLANATION.into(),
     ];
+    parts.extend(comparisons::notes(results));
+    parts.extend(curves::notes(results));
     parts.extend(combinations::notes(results));
     parts.extend(causal::notes(results));
     parts.extend(hidden::notes(results));
     parts.push(trainings(results));
+    parts.extend(diverged(results));
     parts.push(format!("What the language model writes:\n\n{}\n", results.lm.sample));
     parts.join("\n\n")
 }
@@ -115,14 +125,15 @@ fn activations(experiment: &Experiment, results: &Results) -> String {
 }
 
 fn trainings(results: &Results) -> String {
+    let width = longest(results.trainings.iter().map(|training| &*training.trial), 12);
     let mut table = format!(
-        "{:<12} {:>8} {:>5} {:>10} {:>10} {:>13}",
+        "{:<width$} {:>8} {:>5} {:>10} {:>10} {:>13}",
         "training", "lr", "seed", "selection", "FVU", "CE recovered"
     );
     for training in &results.trainings {
         let _ = write!(
             table,
-            "\n{:<12} {:>8} {:>5} {:>10.5} {:>10.5} {:>13.5}",
+            "\n{:<width$} {:>8} {:>5} {:>10.5} {:>10.5} {:>13.5}",
             training.trial,
             training.learning_rate,
             training.seed,
@@ -132,6 +143,13 @@ fn trainings(results: &Results) -> String {
         );
     }
     table
+}
+
+/// Trainings without a result.
+fn diverged(results: &Results) -> Option<String> {
+    let all = results.diverged.join("\n");
+    let heading = "Diverged, so that their loss was no number any more, and left out:";
+    (!all.is_empty()).then(|| format!("{heading}\n{all}"))
 }
 
 /// `README.txt`: what lies in the folder.
@@ -149,21 +167,35 @@ pub fn readme(experiment: &Experiment) -> String {
          export/saelens/   each extractor as SAELens loads it; export/sparsify/ the same for sparsify\n\
          export/held_out_sample.npy, .json   held-out rows, and what methods leave of exactly these\n\
          combinations/     the same combinations as tables, where there are some\n\
-         log.txt           what was said, with times\n\n\
+         log.txt           what was said, with times\n{}\n\
          Trained language models and recorded activations are kept in {} for the next run.\n",
         experiment.plan.name,
         experiment.plan.question,
+        of_plan(experiment),
         experiment.cache.folder.display()
     )
 }
 
-fn mean(method: &Method, value: fn(&Quality) -> f64) -> f64 {
-    method.qualities.iter().map(value).sum::<f64>() / method.qualities.len() as f64
+/// The tables that only some plans have.
+fn of_plan(experiment: &Experiment) -> String {
+    let mut lines = match experiment.plan.relation {
+        Relation::Steps => String::new(),
+        Relation::Against(_) => {
+            "ablations.md      what each part is good for, with intervals; .csv: the same\n".into()
+        }
+        Relation::Rivals(_) => {
+            "rivals.md         differences to each rival, with intervals; .csv: the same\n".into()
+        }
+    };
+    if experiment.plan.curve.is_some() {
+        lines += "pareto.md         from few active features to many; .csv: the same\n";
+    }
+    lines
 }
 
 /// Mean and standard error over seeds, or the one value there is.
 fn spread(method: &Method, value: fn(&Quality) -> f64) -> String {
-    let (mean, count) = (mean(method, value), method.qualities.len() as f64);
+    let (mean, count) = (method.mean(value), method.qualities.len() as f64);
     if count < 2.0 {
         return format!("{mean:.5}");
     }

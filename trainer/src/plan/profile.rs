@@ -1,9 +1,7 @@
 //! How large an experiment is: for a test, for two processor cores, for a graphics card.
 
 use serde::{Deserialize, Serialize};
-use shared::{CharLmConfig, CsaeConfig};
-
-use super::Trial;
+use shared::CharLmConfig;
 
 /// How large an experiment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +41,12 @@ pub struct Profile {
     pub layer: usize,
     /// How many features are active on a row at most.
     pub sparsity_k: usize,
+    /// How many are where a plan asks for a curve.
+    pub curve: Vec<usize>,
+    /// At which of them the rivals choose their learning rates.
+    pub swept_k: usize,
+    /// How many are active at first where they become fewer.
+    pub graduated_from: usize,
     /// On how many activations the autoencoders are trained.
     pub rows: usize,
     /// On how many activations of the training text a learning rate is chosen.
@@ -51,6 +55,10 @@ pub struct Profile {
     pub held_out_rows: usize,
     /// How the autoencoders are trained.
     pub autoencoder_training: AutoencoderTraining,
+    /// How many steps each training has in plans that are costly.
+    pub costly_steps: u64,
+    /// On how many rows units then look for combinations.
+    pub costly_rows: usize,
     /// How missing directions are looked for, in trials that do so.
     pub completion: DictionaryCompletion,
     /// The learning rates that every trial is given.
@@ -103,6 +111,12 @@ pub struct AutoencoderTraining {
     /// How missing directions are looked for; not at all if not given.
     #[serde(default)]
     pub completion: Option<DictionaryCompletion>,
+    /// The weight of the mean squared cosine between two directions, the source's diversity.
+    #[serde(default)]
+    pub diversity_weight: f64,
+    /// The weight of the entropy of attention over partners and the null slot, the source's.
+    #[serde(default)]
+    pub entropy_weight: f64,
 }
 
 /// How directions that are missing in a dictionary are looked for while an autoencoder trains.
@@ -136,11 +150,24 @@ pub struct CompositionTraining {
     pub extra_features: usize,
     /// Below which share of its mean strength a feature then counts as silent.
     pub cut: f64,
+    /// When they look before that, as shares of the steps.
+    #[serde(default)]
+    pub before: Vec<f64>,
+    /// Whether parts are then drawn by chance, as many sets of the same sizes as are found.
+    #[serde(default)]
+    pub random_parts: bool,
 }
 
 impl Default for CompositionTraining {
     fn default() -> Self {
-        Self { at: 0.9, rows: 65_536, extra_features: 8, cut: 0.4 }
+        Self {
+            at: 0.9,
+            rows: 65_536,
+            extra_features: 8,
+            cut: 0.4,
+            before: vec![],
+            random_parts: false,
+        }
     }
 }
 
@@ -165,23 +192,11 @@ impl Profile {
             self.lm_training.learning_rate = 3e-3;
             self.layer = 1;
             self.sparsity_k = 8;
+            self.curve = vec![4, 8, 16];
+            self.swept_k = 8;
+            self.graduated_from = 32;
         }
         self
-    }
-
-    /// The autoencoder that `trial` trains.
-    pub fn autoencoder(&self, trial: &Trial) -> CsaeConfig {
-        CsaeConfig::new(self.lm.d_model)
-            .with_sparsity_k(self.sparsity_k)
-            .with_attention(trial.attention.clone())
-            .with_units(trial.units.clone())
-            .with_refit_steps(trial.refit_steps)
-    }
-
-    /// How `trial` is trained.
-    pub fn training(&self, trial: &Trial) -> AutoencoderTraining {
-        let completion = trial.completed.then(|| self.completion.clone());
-        AutoencoderTraining { completion, ..self.autoencoder_training.clone() }
     }
 }
 
@@ -205,6 +220,9 @@ fn cpu() -> Profile {
         },
         layer: 2,
         sparsity_k: 32,
+        curve: vec![8, 16, 32, 64],
+        swept_k: 16,
+        graduated_from: 128,
         rows: 250_000,
         selection_rows: 8_192,
         held_out_rows: 49_152,
@@ -215,7 +233,11 @@ fn cpu() -> Profile {
             auxk_weight: 1.0 / 32.0,
             composition: CompositionTraining::default(),
             completion: None,
+            diversity_weight: 0.0,
+            entropy_weight: 0.0,
         },
+        costly_steps: 1_500,
+        costly_rows: 16_384,
         completion: DictionaryCompletion {
             times: 5,
             rows: 16_384,
@@ -247,6 +269,9 @@ fn smoke() -> Profile {
         },
         layer: 1,
         sparsity_k: 32,
+        curve: vec![16, 32],
+        swept_k: 16,
+        graduated_from: 40,
         rows: 20_000,
         selection_rows: 1_024,
         held_out_rows: 4_096,
@@ -260,6 +285,8 @@ fn smoke() -> Profile {
             },
             ..cpu.autoencoder_training
         },
+        costly_steps: 40,
+        costly_rows: 2_048,
         completion: DictionaryCompletion { times: 2, rows: 2_048, ..cpu.completion },
         learning_rates: vec![3e-4, 1e-3],
         seeds: 2,
@@ -287,6 +314,8 @@ fn full() -> Profile {
         layer: 3,
         rows: 4_000_000,
         autoencoder_training: AutoencoderTraining { steps: 30_000, ..cpu.autoencoder_training },
+        costly_steps: 30_000,
+        costly_rows: 65_536,
         ..cpu
     }
 }

@@ -76,8 +76,13 @@ fn best_autoencoder(of: Of) -> Option<Claim> {
     let place = format!("In {} on {} (profile {}),", of.run, of.dataset, of.word("profile"));
     let text = match of.mean(&fvu(PLAIN)) {
         Some(plain) if best != PLAIN => {
-            let pairs = of.values(&fvu(best)).into_iter().zip(of.values(&fvu(PLAIN)));
-            let differences: Vec<f64> = pairs.map(|(one, other)| one - other).collect();
+            let plain_seeds = of.by_seed(PLAIN, "fvu");
+            let paired = |(seed, value): (u64, f64)| {
+                let (_, other) = plain_seeds.iter().find(|(other, _)| *other == seed)?;
+                Some(value - other)
+            };
+            let differences: Vec<f64> =
+                of.by_seed(best, "fvu").into_iter().filter_map(paired).collect();
             format!(
                 "{place} {best} leaves least of the variance unexplained, {}; {PLAIN} leaves {}. {}",
                 digits(left),

@@ -92,12 +92,47 @@ impl<'a> Of<'a> {
         list.into_iter().flatten().filter_map(Value::as_f64).collect()
     }
 
+    /// What each seed gave, by seed: a seed whose training diverged is missing.
+    pub fn by_seed(&self, method: &str, measure: &str) -> Vec<(u64, f64)> {
+        let values = self.values(&format!("{method}_{measure}"));
+        let entry = self.entries().find(|entry| entry["name"] == method);
+        let seeds = entry.and_then(|entry| entry["seeds"].as_array());
+        match seeds {
+            Some(seeds) => seeds.iter().filter_map(Value::as_u64).zip(values).collect(),
+            None => (0..).zip(values).collect(),
+        }
+    }
+
+    /// Every method at every number of active features, the one that leaves most unexplained first: its
+    /// name, its setting, how many features it was asked to activate if that is recorded.
+    pub fn all_methods(&self) -> Vec<(&'a str, &'a str, Option<f64>)> {
+        let own = || {
+            let methods = self.methods().into_iter();
+            methods.map(|name| (name, self.word(&format!("{name}_setting")), None)).collect()
+        };
+        let mut all: Vec<(&str, &str, Option<f64>)> = self
+            .entries()
+            .filter_map(|entry| {
+                let k = entry["sparsity_k"].as_f64();
+                Some((entry["name"].as_str()?, entry["setting"].as_str()?, k))
+            })
+            .collect();
+        let left = |name: &str| self.mean(&format!("{name}_fvu")).unwrap_or(f64::INFINITY);
+        all.sort_by(|one, other| left(other.0).total_cmp(&left(one.0)));
+        if all.is_empty() { own() } else { all }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &'a Value> {
+        let list = self.info.final_info_dict.get("methods").and_then(Value::as_array);
+        list.into_iter().flatten()
+    }
+
     /// What else is said of the results, as in `profile`.
     pub fn word(&self, name: &str) -> &'a str {
         self.info.final_info_dict.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The methods that were compared, the one that leaves most unexplained first.
+    /// The methods that were compared at the profile's own number of active features, the one that leaves most unexplained first.
     pub fn methods(&self) -> Vec<&'a str> {
         let settings = self.info.final_info_dict.keys();
         let mut names: Vec<&str> =
@@ -212,6 +247,23 @@ mod tests {
         let single = "size,seeds_found,seeds\n4,1,1\n";
         assert_eq!(count("units", single).unwrap().found_again, None);
         assert!(count("units_in_lm", "pair,share\n1 2,0.5\n").is_none());
+    }
+
+    #[test]
+    fn seeds_keep_their_names_and_other_numbers_of_features_are_no_methods_of_their_own() {
+        let mut info = DatasetInfo::default();
+        info.add("topk_fvu", &[0.2, 0.4]);
+        info.add("topk_k8_fvu", &[0.5]);
+        let entry = |name: &str, k: usize, seeds: &[u64]| serde_json::json!({ "name": name, "setting": "s", "sparsity_k": k, "seeds": seeds });
+        let methods = [entry("topk", 32, &[0, 2]), entry("topk_k8", 8, &[0])];
+        info.final_info_dict.insert("methods".into(), methods.into());
+        info.final_info_dict.insert("topk_setting".into(), "s".into());
+
+        let of = Of { run: "run_5", dataset: "t", info: &info };
+
+        assert_eq!(of.by_seed("topk", "fvu"), [(0, 0.2), (2, 0.4)]);
+        assert_eq!(of.methods(), ["topk"]);
+        assert_eq!(of.all_methods(), [("topk_k8", "s", Some(8.0)), ("topk", "s", Some(32.0))]);
     }
 
     #[test]

@@ -93,14 +93,15 @@ fn language_models(runs: &[Recorded]) -> Table {
 }
 
 fn methods(runs: &[Recorded]) -> Table {
-    let row = |of: Of, method: &str| -> Vec<Cell> {
+    let row = |of: Of, (method, setting, k): (&str, &str, Option<f64>)| -> Vec<Cell> {
         let of_method = |name: &str| format!("{method}_{name}");
         vec![
             of.run.into(),
             of.dataset.into(),
             of.word("profile").into(),
             method.into(),
-            of.word(&of_method("setting")).into(),
+            setting.into(),
+            k.into(),
             (of.values(&of_method("fvu")).len() as f64).into(),
             of.mean(&of_method("l0")).into(),
             of.mean(&of_method("mse")).into(),
@@ -120,6 +121,7 @@ fn methods(runs: &[Recorded]) -> Table {
             "profile",
             "method",
             "setting",
+            "k",
             "seeds",
             "L0",
             "MSE",
@@ -130,7 +132,7 @@ fn methods(runs: &[Recorded]) -> Table {
             "CE recovered standard error",
         ],
         rows: each(runs)
-            .flat_map(|(_, of)| of.methods().into_iter().map(move |method| row(of, method)))
+            .flat_map(|(_, of)| of.all_methods().into_iter().map(move |method| row(of, method)))
             .collect(),
     }
 }

@@ -1,15 +1,13 @@
 //! Trains sparse autoencoders, with and without composition, on recorded activations.
-//!
-//! The loss is the mean squared error plus AuxK (Gao et al., arXiv 2406.04093): the dead features
-//! try to explain what is left over, so that they come back to life.
 
 use anyhow::Result;
 use burn::prelude::*;
 use shared::report::Metric;
 use shared::weights::{Weight, Weights, to_vec};
-use shared::{Csae, CsaeConfig, CsaeOutput, Limits, TopK, Units};
+use shared::{Csae, CsaeConfig, Limits, Units};
 
 use super::learner::{Learner, Lesson};
+use super::loss::{LossTerms, Penalties};
 use super::rows::RowSource;
 use super::{Clock, Misfit, Observer, Snapshot, check_finite, composition, dictionary, schedule};
 use crate::plan::{AutoencoderTraining, Schedule};
@@ -36,6 +34,19 @@ pub struct AutoencoderTask<'a> {
     pub seed: u64,
 }
 
+impl AutoencoderTask<'_> {
+    /// The learning rate of a step.
+    fn rate(&self, step: u64) -> f64 {
+        let AutoencoderTraining { steps, warmup, .. } = *self.training;
+        self.learning_rate * schedule::trapezoid(step, steps, warmup)
+    }
+
+    fn penalties(&self) -> Penalties {
+        let AutoencoderTraining { diversity_weight, entropy_weight, .. } = *self.training;
+        Penalties { diversity: diversity_weight, entropy: entropy_weight }
+    }
+}
+
 /// A trained autoencoder and how its training went.
 #[derive(Clone, Debug)]
 pub struct TrainedAutoencoder {
@@ -45,64 +56,6 @@ pub struct TrainedAutoencoder {
     pub seconds: f64,
     /// The loss terms on the way.
     pub metrics: Vec<Metric>,
-}
-
-/// The terms of the loss, each a tensor of one number.
-#[derive(Clone, Debug)]
-pub struct LossTerms {
-    /// Mean squared error per dimension.
-    pub mse: Tensor<1>,
-    /// What the dead features leave of the residual, as a share of its variance, times its weight.
-    pub auxk: Option<Tensor<1>>,
-}
-
-impl LossTerms {
-    /// Measures what `output` leaves of `rows`; `dead` is 1 for dead features, `[n_features]`.
-    pub fn of(
-        model: &Csae,
-        rows: Tensor<2>,
-        output: &CsaeOutput,
-        dead: Option<Tensor<1>>,
-        auxk_weight: f64,
-    ) -> Self {
-        let residual = rows - output.reconstruction.clone();
-        let mse = residual.clone().square().mean();
-        let auxk = dead.map(|dead| {
-            let features = output.features.clone() * dead.unsqueeze();
-            auxk(residual, features, model.decoder.val()) * auxk_weight
-        });
-        Self { mse, auxk }
-    }
-
-    /// What is made small.
-    pub fn total(&self) -> Tensor<1> {
-        match &self.auxk {
-            None => self.mse.clone(),
-            Some(auxk) => self.mse.clone() + auxk.clone(),
-        }
-    }
-
-    /// Each term under its name.
-    fn named(&self) -> Vec<(String, f64)> {
-        let number = |tensor: &Tensor<1>| f64::from(tensor.clone().into_scalar::<f32>());
-        vec![
-            ("loss".into(), number(&self.total())),
-            ("mse".into(), number(&self.mse)),
-            ("auxk".into(), self.auxk.as_ref().map_or(0.0, number)),
-        ]
-    }
-}
-
-/// What the `features` of dead features, `[batch, n_features]`, leave of `residual`, which no gradient
-/// changes, as a share of its variance, when the strongest of them speak by `decoder`.
-pub(super) fn auxk(residual: Tensor<2>, features: Tensor<2>, decoder: Tensor<2>) -> Tensor<1> {
-    let left = residual.without_autodiff();
-    let [_, d_model] = left.dims();
-    let [n_features, _] = decoder.dims();
-    let revived = TopK::select(features, (d_model / 2).clamp(1, n_features));
-    let explained = revived.into_dense(n_features).matmul(decoder);
-    let variance = (left.clone() - left.clone().mean_dim(0)).square().mean();
-    (left - explained).square().mean() / (variance + 1e-8)
 }
 
 /// Trains an autoencoder, from `resume` on if there is one.
@@ -161,8 +114,9 @@ impl State {
         resume: Option<Snapshot>,
     ) -> Result<Self> {
         let model = task.config.init(task.seed, &device.clone().autodiff());
+        let by_tensors = transcodes || task.penalties() != Penalties::default();
         let mut state = Self {
-            learner: Learner::new(model, device, transcodes),
+            learner: Learner::new(model, device, by_tensors),
             silent: Tensor::zeros([task.config.n_features], device),
             any_dead: false,
             parts: vec![],
@@ -200,7 +154,6 @@ impl State {
         limits: Limits,
     ) -> LossTerms {
         let [batch, _] = rows.dims();
-        let share = schedule::trapezoid(self.step, task.training.steps, task.training.warmup);
         let dead =
             self.any_dead.then(|| self.silent.clone().greater_scalar(dead_after(task.training)));
         let lesson = Lesson {
@@ -209,7 +162,8 @@ impl State {
             limits,
             dead: dead.map(|dead| dead.float()),
             auxk_weight: task.training.auxk_weight,
-            rate: task.learning_rate * share,
+            penalties: task.penalties(),
+            rate: task.rate(self.step),
             parts: &self.parts,
         };
         let (terms, fired) = self.learner.learn(lesson);
@@ -228,6 +182,8 @@ impl State {
         let steps = task.training.steps;
         let due = |times, share| composition::is_due(self.step, steps, times, share);
         let training = &task.training.composition;
+        // What is looked for is what the finished model lacks, which has so many active features.
+        let limits = Limits { sparsity_k: task.config.sparsity_k, ..limits };
         if let Some(completion) = &task.training.completion
             && due(completion.times, [completion.from, completion.until])
         {
@@ -235,11 +191,13 @@ impl State {
             let model = self.learner.model();
             self.learner.replace(dictionary::complete(model, sample, limits, training).0);
         }
-        if task.config.units.is_some() && due(1, [training.at; 2]) {
+        let mut looks = training.before.iter().chain([&training.at]);
+        if task.config.units.is_some() && looks.any(|share| due(1, [*share; 2])) {
             let sample = rows.sample(self.step, training.rows);
             let targets = rows.sample_targets(self.step, training.rows);
             let model = self.learner.model();
-            let model = composition::recompose(model, sample, targets, limits, training)?;
+            let search = composition::Search { limits, training, seed: task.seed };
+            let model = composition::recompose(model, sample, targets, &search)?;
             self.parts = parts_of(&model);
             self.learner.recompose(model);
         }
@@ -253,7 +211,11 @@ impl State {
         let mut values = terms.named();
         values.push(("dead".into(), dead as f64));
         values.push(("sparsity_k".into(), limits.sparsity_k as f64));
-        values.push(("combination_size".into(), limits.combination_size as f64));
+        // Before units have parts, nothing combines.
+        let free = task.config.units.is_some() && self.parts.iter().all(Vec::is_empty);
+        let size = if free { 1 } else { limits.combination_size };
+        values.push(("combination_size".into(), size as f64));
+        values.push(("learning_rate".into(), task.rate(self.step - 1)));
         let values = values.into_iter().collect();
         let metric = Metric { stage: task.name.into(), step: self.step, values };
         check_finite(&metric)?;
@@ -326,8 +288,10 @@ mod tests {
     #[test]
     fn a_resumed_training_ends_with_the_same_bits() {
         let units = UnitsConfig::new().with_n_units(8);
-        let by_kernel = CsaeConfig { attention: None, units: Some(units), ..config() };
-        for config in [config(), by_kernel.with_refit_steps(2)] {
+        let units = CsaeConfig { attention: None, units: Some(units), ..config() };
+        let by_tensors = config().attention.map(|attention| attention.with_rounds(2));
+        let by_tensors = CsaeConfig { attention: by_tensors, ..config() };
+        for config in [config(), units.with_refit_steps(2), by_tensors] {
             assert_resumes(&config);
         }
     }
@@ -367,6 +331,28 @@ mod tests {
         assert!(mse(last) < 0.8 * mse(first), "{} {}", mse(first), mse(last));
         let lengths = to_vec(trained.model.decoder.val().square().sum_dim(1));
         assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5));
+    }
+
+    #[test]
+    fn penalties_are_learned_though_the_kernel_knows_none() {
+        let (rows, config, device) = (rows(), config(), Device::flex());
+        let told = |weight: f64| {
+            let (diversity_weight, entropy_weight) = (weight, weight);
+            let training =
+                AutoencoderTraining { diversity_weight, entropy_weight, ..training(100) };
+            let mut source = RecordedRows::new(&rows, training.batch_size, 1, &device);
+            let task = task(&config, &training);
+            let trained = train(&task, &mut source, None, &mut Unwatched).unwrap();
+            let values = &trained.metrics.last().unwrap().values;
+            ["diversity", "entropy"].map(|name| values.get(name).map(|value| value / weight))
+        };
+
+        let [[alike, undecided], [less_alike, less_undecided]] = [told(1e-6), told(10.0)];
+
+        assert_eq!(told(0.0), [None, None]);
+        assert!(less_alike.unwrap() < 0.95 * alike.unwrap(), "{less_alike:?} {alike:?}");
+        let (more, less) = (undecided.unwrap(), less_undecided.unwrap());
+        assert!(less < 0.95 * more, "{less} {more}");
     }
 
     #[test]

@@ -6,18 +6,23 @@
 
 use anyhow::Result;
 use burn::prelude::*;
+use rand::RngExt;
+use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use shared::composition::units::remove_span;
 use shared::weights::{param, to_ints, to_vec};
-use shared::{Csae, Limits, TopK, Units};
+use shared::{Csae, Limits, TopK, Units, random};
 
 use crate::analysis::evaluation::ActiveRows;
 use crate::analysis::exact_code::{Coding, ExactCode};
-use crate::analysis::screening::{Evidence, Screening, ScreeningConfig, screen};
+use crate::analysis::screening::sparse::SparseRows;
+use crate::analysis::screening::{Evidence, FoundCombination, ScreeningConfig, fitted, screen};
 use crate::plan::CompositionTraining;
 
 /// How many rows the model is given at once.
 const ROWS_AT_ONCE: usize = 4_096;
+/// How often a set of parts is drawn by chance before it is given up.
+const TRIES: usize = 200;
 
 /// Whether it is the time, after `step` of `steps` steps, for what happens `times` times between
 /// two shares of the steps.
@@ -26,6 +31,17 @@ pub fn is_due(step: u64, steps: u64, times: usize, [from, until]: [f64; 2]) -> b
         let share = time as f64 / (times - 1).max(1) as f64;
         step == ((from + share * (until - from)) * steps as f64).round() as u64
     })
+}
+
+/// How combinations are looked for at some moment of a training.
+#[derive(Clone, Copy, Debug)]
+pub struct Search<'a> {
+    /// What the finished model may use, and how large combinations may be at this moment.
+    pub limits: Limits,
+    /// The recipe.
+    pub training: &'a CompositionTraining,
+    /// Of parts that are drawn by chance.
+    pub seed: u64,
 }
 
 /// Gives the units the combinations that `rows` show, or what `targets` are that they are to be turned
@@ -37,9 +53,9 @@ pub fn recompose(
     mut model: Csae,
     rows: Tensor<2>,
     targets: Option<Tensor<2>>,
-    limits: Limits,
-    training: &CompositionTraining,
+    search: &Search,
 ) -> Result<Csae> {
+    let Search { limits, training, seed } = *search;
     let Some(units) = model.units.clone() else { return Ok(model) };
     let code = match targets {
         None => exact_code(&model, rows, limits, training),
@@ -53,9 +69,44 @@ pub fn recompose(
         d_model,
     };
     let config = ScreeningConfig { largest: limits.combination_size, ..ScreeningConfig::default() };
-    let screening = screen(&evidence, &config)?;
-    model.units = Some(with_parts(units, &screening));
+    let mut found = screen(&evidence, &config)?.found;
+    if training.random_parts {
+        let sizes: Vec<usize> = found.iter().map(|one| one.parts.len()).collect();
+        found = fitted(&evidence, &config, &by_chance(&code.rows, &sizes, config.support, seed))?;
+    }
+    model.units = Some(with_parts(units, &found));
     Ok(model)
+}
+
+/// Different sets of these sizes, each of features that are active together on a row drawn by chance,
+/// and on `support` rows at least: as likely to be chosen as they are to meet. Fewer sets where rows
+/// have no more.
+fn by_chance(codes: &SparseRows, sizes: &[usize], support: usize, seed: u64) -> Vec<Vec<usize>> {
+    let mut stream = random::stream(seed, "parts by chance");
+    let mut sets: Vec<Vec<usize>> = vec![];
+    let columns = codes.columns(codes.largest_id().map_or(0, |id| id + 1));
+    let is_frequent = |set: &[usize]| {
+        let rows = columns[set[0]].iter().map(|(row, _)| *row as usize);
+        let all_on = |row: &usize| set.iter().all(|part| codes.value(*row, *part).is_some());
+        rows.filter(all_on).take(support).count() == support
+    };
+    for &size in sizes {
+        for _ in 0..TRIES {
+            let row = stream.random_range(0..codes.len());
+            let mut active: Vec<usize> = codes.entries_of(row).map(|(id, _)| id).collect();
+            if active.len() < size {
+                continue;
+            }
+            active.shuffle(&mut stream);
+            active.truncate(size);
+            active.sort_unstable();
+            if !sets.contains(&active) && is_frequent(&active) {
+                sets.push(active);
+                break;
+            }
+        }
+    }
+    sets
 }
 
 /// The exact codes of rows, begun with the features that the encoder chooses with some room to spare.
@@ -102,12 +153,12 @@ fn transcoded(model: &Csae, rows: Tensor<2>, targets: Tensor<2>, limits: Limits)
     ExactCode { rows: active.codes(), residuals }
 }
 
-fn with_parts(mut units: Units, screening: &Screening) -> Units {
+fn with_parts(mut units: Units, found: &[FoundCombination]) -> Units {
     let [n_features, n_units] = units.parts.val().dims();
     let [_, d_model] = units.effects.val().dims();
     let mut parts = vec![0.0; n_features * n_units];
     let mut effects = vec![0.0; n_units * d_model];
-    for (unit, found) in screening.found.iter().take(n_units).enumerate() {
+    for (unit, found) in found.iter().take(n_units).enumerate() {
         found.parts.iter().for_each(|part| parts[part * n_units + unit] = 1.0);
         effects[unit * d_model..][..d_model].copy_from_slice(&found.effect);
     }
@@ -149,6 +200,27 @@ pub fn clear_effects(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sets_by_chance_are_different_of_features_that_meet_often_enough() {
+        let mut codes = SparseRows::default();
+        for row in 0..300_u32 {
+            codes.push((0..6).filter(|id| (row >> id) % 3 != 0).map(|id| (id, 1.0)));
+        }
+        codes.push((6..9).map(|id| (id, 1.0)));
+        let sizes = [2, 3, 2, 4, 2];
+
+        let sets = by_chance(&codes, &sizes, 15, 1);
+
+        assert_eq!(sets, by_chance(&codes, &sizes, 15, 1));
+        assert_ne!(sets, by_chance(&codes, &sizes, 15, 2));
+        let found: Vec<usize> = sets.iter().map(Vec::len).collect();
+        assert_eq!(found, sizes);
+        for (place, set) in sets.iter().enumerate() {
+            assert!(!sets[..place].contains(set) && set.is_sorted());
+            assert!(set.iter().all(|part| *part < 6), "the last row is too rare: {set:?}");
+        }
+    }
 
     #[test]
     fn combinations_are_looked_for_so_many_times_between_the_ends() {

@@ -1,5 +1,6 @@
 //! How an autoencoder learns from one batch: by tensors and autodiff on any device, or by the
-//! kernel where the processor computes and no features attend to each other. Both do the same.
+//! kernel where the processor computes and features attend to each other once or not at all. Both
+//! do the same.
 
 use anyhow::Result;
 use burn::module::Param;
@@ -10,11 +11,11 @@ use shared::kernels::adam::{AdamRates, Directions, adam, adam_of_directions};
 use shared::kernels::csae::{self as kernel, Parameters, Speakers};
 use shared::kernels::on_processor;
 use shared::weights::{self, Weight, Weights, to_vec};
-use shared::{Csae, Limits, TopK};
+use shared::{Csae, Limits, TopK, Units, UnitsPrinciple};
 
 use super::adam::{Adam, AdamConfig};
-use super::autoencoder::LossTerms;
 use super::composition;
+use super::loss::{LossTerms, Penalties};
 
 /// What is learned from in one step.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct Lesson<'a> {
     /// 1 for dead features, if there are any: `[n_features]`.
     pub(super) dead: Option<Tensor<1>>,
     pub(super) auxk_weight: f64,
+    /// By tensors only.
+    pub(super) penalties: Penalties,
     /// The learning rate.
     pub(super) rate: f64,
     /// The parts of each unit; none before units have looked for any.
@@ -40,9 +43,10 @@ pub(super) enum Learner {
 }
 
 impl Learner {
-    /// A learner for `model`, whose tensors are on `device`; one that transcodes does so by tensors.
-    pub(super) fn new(model: Csae, device: &Device, transcodes: bool) -> Self {
-        match model.attention.is_none() && on_processor(device) && !transcodes {
+    /// A learner for `model`, whose tensors are on `device`; by tensors if the training asks for what
+    /// the kernel cannot do, which transcodes nothing and knows no penalties.
+    pub(super) fn new(model: Csae, device: &Device, by_tensors: bool) -> Self {
+        match kernel::learns(&model) && on_processor(device) && !by_tensors {
             true => Self::ByKernel(Box::new(ByKernel::new(model))),
             false => Self::ByTensors(Box::new(ByTensors::new(model))),
         }
@@ -108,6 +112,12 @@ impl Learner {
     }
 }
 
+/// The parts whose directions each unit leaves out of its effect: none without orthogonality.
+fn left_out<'a>(model: &Csae, parts: &'a [Vec<usize>]) -> &'a [Vec<usize>] {
+    let without = model.units.as_ref().and_then(|units: &Units| units.without);
+    if without == Some(UnitsPrinciple::Orthogonality) { &[] } else { parts }
+}
+
 /// By tensors and autodiff.
 pub(super) struct ByTensors {
     model: Csae,
@@ -120,7 +130,7 @@ impl ByTensors {
     }
 
     fn learn(&mut self, lesson: Lesson) -> (LossTerms, Tensor<1>) {
-        let Lesson { rows, targets, limits, dead, auxk_weight, rate, parts } = lesson;
+        let Lesson { rows, targets, limits, dead, auxk_weight, penalties, rate, parts } = lesson;
         let output = match targets {
             None => self.model.forward(rows.clone(), limits),
             Some(_) => self.model.transcode(rows.clone(), limits),
@@ -128,12 +138,14 @@ impl ByTensors {
         let fired = fired(&output.active, self.model.encoder_bias.val().dims()[0]);
         let wanted = targets.unwrap_or(rows);
         let terms = LossTerms::of(&self.model, wanted, &output, dead, auxk_weight);
+        let terms = terms.penalized(&self.model, &output, penalties);
         let mut gradients = terms.total().backward();
         across(&self.model.decoder, &mut gradients);
         let mut model = self.adam.step(rate, self.model.clone(), gradients);
         model.decoder = model.decoder.map(|decoder| {
             Tensor::from_inner(unit_rows(decoder.without_autodiff())).require_grad()
         });
+        let parts = left_out(&model, parts);
         self.model = composition::make_orthogonal(model, parts);
         (terms, fired)
     }
@@ -201,21 +213,25 @@ impl ByKernel {
         let model = kernel::Model {
             parameters: &self.parameters,
             units: speakers,
+            combination_size: lesson.limits.combination_size,
             refit_steps: self.frame.refit_steps,
             sparsity_k: lesson.limits.sparsity_k,
         };
         let task = kernel::Task { dead: dead.as_deref(), auxk_weight: lesson.auxk_weight };
         self.step.run(&model, &rows, &task);
-        let composing = units.is_some();
-        self.descend(lesson.rate, composing, lesson.parts);
+        let combining = lesson.limits.combination_size > 1;
+        let parts = left_out(&self.frame, lesson.parts);
+        self.descend(lesson.rate, combining, parts);
         let number = |value: f64| Tensor::from_floats([value as f32], &device);
-        let terms = LossTerms { mse: number(self.step.mse), auxk: self.step.auxk.map(number) };
+        let auxk = self.step.auxk.map(number);
+        let terms = LossTerms { mse: number(self.step.mse), auxk, diversity: None, entropy: None };
         let fired: Vec<f32> = self.step.fired.iter().map(|fired| f32::from(*fired)).collect();
         (terms, Tensor::from_floats(&fired[..], &device))
     }
 
-    /// Moves the parameters against the gradient of the step.
-    fn descend(&mut self, rate: f64, composing: bool, parts: &[Vec<usize>]) {
+    /// Moves the parameters against the gradient of the step; those of combinations only where
+    /// features combine.
+    fn descend(&mut self, rate: f64, combining: bool, parts: &[Vec<usize>]) {
         self.time += 1;
         let AdamConfig { beta1, beta2, epsilon, .. } = AdamConfig::default();
         let rates =
@@ -228,20 +244,13 @@ impl ByKernel {
             width,
         };
         adam_of_directions(&rates, directions, &mut first.decoder, &mut second.decoder);
-        let encoder = (&mut parameters.encoder, &gradients.encoder);
-        let encoder_bias = (&mut parameters.encoder_bias, &gradients.encoder_bias);
-        let decoder_bias = (&mut parameters.decoder_bias, &gradients.decoder_bias);
-        let effects = (&mut parameters.effects, &gradients.effects);
-        for ((parameters, gradient), first, second) in [
-            (encoder, &mut first.encoder, &mut second.encoder),
-            (encoder_bias, &mut first.encoder_bias, &mut second.encoder_bias),
-            (decoder_bias, &mut first.decoder_bias, &mut second.decoder_bias),
-        ] {
-            adam(&rates, parameters, gradient, first, second);
-        }
-        if composing {
-            let (parameters, gradient) = effects;
-            adam(&rates, parameters, gradient, &mut first.effects, &mut second.effects);
+        let all = parameters.named().zip(gradients.named());
+        let memory = first.named().zip(second.named());
+        for (((name, parameters), (_, gradient)), ((_, first), (_, second))) in all.zip(memory) {
+            let of_combinations = name.starts_with("units.") || name.starts_with("attention.");
+            if name != "decoder" && (combining || !of_combinations) {
+                adam(&rates, parameters, gradient, first, second);
+            }
         }
         composition::clear_effects(&mut parameters.effects, &parameters.decoder, width, parts);
     }
@@ -266,7 +275,7 @@ impl ByKernel {
         for (kind, memory) in [("first", &self.first), ("second", &self.second)] {
             let mut memory = memory.clone();
             memory.encoder = kernel::transposed(&memory.encoder, memory.d_model());
-            for (name, values) in named(&mut memory) {
+            for (name, values) in memory.named() {
                 let shape = vec![values.len()];
                 let values = std::mem::take(values);
                 weights.insert(format!("{kind}.{name}"), Weight { shape, values });
@@ -280,7 +289,7 @@ impl ByKernel {
         adam.save(&mut memory);
         for (kind, ours) in [("first", &mut self.first), ("second", &mut self.second)] {
             let n_features = ours.n_features();
-            for (name, values) in named(ours) {
+            for (name, values) in ours.named() {
                 if let Some(weight) = memory.remove(&format!("{kind}.{name}")) {
                     *values = match name {
                         "encoder" => kernel::transposed(&weight.values, n_features),
@@ -295,20 +304,6 @@ impl ByKernel {
 fn thresholds(model: &Csae) -> Vec<f32> {
     let of = |units: &shared::Units| to_vec(units.threshold.val().without_autodiff());
     model.units.as_ref().map_or(vec![], of)
-}
-
-/// The parameters under the names that they have in the model; none without values.
-fn named(parameters: &mut Parameters) -> impl Iterator<Item = (&'static str, &mut Vec<f32>)> {
-    let Parameters { encoder, encoder_bias, decoder, decoder_bias, effects } = parameters;
-    [
-        ("encoder", encoder),
-        ("encoder_bias", encoder_bias),
-        ("decoder", decoder),
-        ("decoder_bias", decoder_bias),
-        ("units.effects", effects),
-    ]
-    .into_iter()
-    .filter(|(_, values)| !values.is_empty())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod composition;
 pub mod dictionary;
 mod learner;
 pub mod lm;
+pub mod loss;
 pub mod rival;
 pub mod rows;
 pub mod schedule;

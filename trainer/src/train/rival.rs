@@ -6,16 +6,17 @@
 use anyhow::Result;
 use burn::prelude::*;
 use shared::report::Metric;
-use shared::sae::{SaeOutput, Teachable};
-use shared::weights::to_vec;
+use shared::sae::{Autoencoder, SaeOutput, Teachable};
+use shared::weights::{self, Weights, WeightsError, to_vec};
 
 use super::adam::{Adam, AdamConfig};
-use super::autoencoder::{BETWEEN_METRICS, auxk, dead_after, still_silent};
+use super::autoencoder::{BETWEEN_METRICS, dead_after, still_silent};
 use super::learner::across;
+use super::loss::auxk;
 use super::rows::RowSource;
 use super::{Observer, check_finite, schedule};
 use crate::interrupt;
-use crate::plan::AutoencoderTraining;
+use crate::plan::{AutoencoderTraining, RivalConfig};
 
 /// How to train.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,71 @@ pub struct TrainedRival<M> {
     pub model: M,
     /// The loss terms on the way.
     pub metrics: Vec<Metric>,
+}
+
+/// An autoencoder of whatever kind whose training is over.
+#[derive(Debug)]
+pub struct FinishedRival {
+    /// The model.
+    pub model: Box<dyn Autoencoder>,
+    /// Its parameters.
+    pub weights: Weights,
+    /// The loss terms on the way.
+    pub metrics: Vec<Metric>,
+}
+
+/// Trains what `config` describes.
+///
+/// # Errors
+/// As [`train`].
+pub fn teach(
+    config: &RivalConfig,
+    seed: u64,
+    task: &RivalTask,
+    rows: &mut dyn RowSource,
+    observer: &mut dyn Observer,
+) -> Result<FinishedRival> {
+    let device = &rows.device().autodiff();
+    Ok(match config {
+        RivalConfig::Dictionary(config) => {
+            finished(train(task, config.init(seed, device), rows, observer)?)
+        }
+        RivalConfig::Poly(config) => {
+            finished(train(task, config.init(seed, device), rows, observer)?)
+        }
+        RivalConfig::CoefficientAttention(config) => {
+            finished(train(task, config.init(seed, device), rows, observer)?)
+        }
+        RivalConfig::Literal(config) => {
+            finished(train(task, config.init(seed, device), rows, observer)?)
+        }
+    })
+}
+
+fn finished<M: Teachable + 'static>(trained: TrainedRival<M>) -> FinishedRival {
+    let TrainedRival { model, metrics } = trained;
+    FinishedRival { weights: weights::of(&model), model: Box::new(model), metrics }
+}
+
+/// The model with the parameters that an earlier call has learned.
+///
+/// # Errors
+/// They are those of another model.
+pub fn load(
+    config: &RivalConfig,
+    weights: &Weights,
+    device: &Device,
+) -> Result<Box<dyn Autoencoder>, WeightsError> {
+    Ok(match config {
+        RivalConfig::Dictionary(config) => {
+            Box::new(weights::load(config.init(0, device), weights)?)
+        }
+        RivalConfig::Poly(config) => Box::new(weights::load(config.init(0, device), weights)?),
+        RivalConfig::CoefficientAttention(config) => {
+            Box::new(weights::load(config.init(0, device), weights)?)
+        }
+        RivalConfig::Literal(config) => Box::new(weights::load(config.init(0, device), weights)?),
+    })
 }
 
 /// The terms of the loss, each of one number.
@@ -180,7 +246,7 @@ mod tests {
     use super::super::Unwatched;
     use super::*;
     use crate::data::Rows;
-    use crate::plan::{Profile, ProfileName};
+    use crate::plan::{Profile, ProfileName, Rival};
     use crate::train::rows::RecordedRows;
     use shared::sae::coefficient_attention::CoefficientAttentionConfig;
     use shared::sae::dictionary::{DictionaryConfig, Sparsity};
@@ -223,6 +289,7 @@ mod tests {
         check(poly.init(1, &device));
         let dictionary = |sparsity| DictionaryConfig::new(8, sparsity).with_n_features(24);
         check(dictionary(Sparsity::L1(0.01)).init(1, &device));
+        check(dictionary(Sparsity::SteeredL1(4)).init(1, &device));
         check(dictionary(Sparsity::TopK(4)).with_hidden(Some(8)).init(1, &device));
         check(dictionary(Sparsity::BatchTopK(4)).init(1, &device));
         check(dictionary(Sparsity::Matryoshka(4)).init(1, &device));
@@ -230,6 +297,37 @@ mod tests {
         check(attention.with_d_compose(8).with_n_heads(2).init(1, &device));
         let literal = LiteralConfig::new(8).with_n_features(24).with_sparsity_k(4);
         check(literal.with_d_compose(8).with_n_heads(2).init(1, &device));
+    }
+
+    #[test]
+    fn a_finished_training_read_back_says_the_same() {
+        let rivals = [Rival::MlpEncoder, Rival::BatchTopK, Rival::SteeredL1, Rival::PolySae];
+        let others = [Rival::Matryoshka, Rival::CoefficientAttention, Rival::Literal];
+        for rival in rivals.into_iter().chain(others) {
+            let (config, training) = (rival.config(8, 4), training(3));
+            let task = RivalTask { name: "test", training: &training, learning_rate: 3e-3 };
+            let (rows, device) = (rows(), Device::flex());
+            let mut source = RecordedRows::new(&rows, 64, 1, &device);
+
+            let FinishedRival { model, weights, metrics } =
+                teach(&config, 1, &task, &mut source, &mut Unwatched).unwrap();
+            let again = load(&config, &weights, &device).unwrap();
+
+            let few = rows.blocks(50, &device).next().unwrap();
+            let said = |model: &dyn Autoencoder| to_vec(model.forward(few.clone()).reconstruction);
+            assert_eq!(said(&*again), said(&*model), "{rival:?}");
+            assert!(!metrics.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_steered_penalty_leaves_as_many_active_features_as_asked_for() {
+        let config = DictionaryConfig::new(8, Sparsity::SteeredL1(4)).with_n_features(24);
+
+        let trained = taught(config.init(1, &Device::flex().autodiff()), 800);
+
+        let l0 = trained.metrics.last().unwrap().values["l0"];
+        assert!((l0 - 4.0).abs() < 0.4, "{l0}");
     }
 
     #[test]

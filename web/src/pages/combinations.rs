@@ -6,12 +6,16 @@ use leptos::prelude::*;
 use shared::report::is_found_again;
 use shared::site::{CombinationRow, RunIndex};
 
+use super::plot::Plot;
 use super::table::{Count, Filter, SortHead, characters, lines, open_by_key, parts, sort_by};
 use crate::app::with_index;
+use crate::csv;
 use crate::figures::{number as figure, thousands};
 use crate::place::Place;
 use crate::route::{Column, Page, Sort, View};
+use crate::scatter::{Axis, Dot, scatter};
 use crate::shown::empty;
+use crate::take_along::CsvButton;
 
 const DEFAULT: Sort = Sort { column: Column::Interaction, descending: true };
 
@@ -57,6 +61,14 @@ fn Table(
         let index = index.clone();
         Memo::new(move |_| place.route.with(|route| chosen(&index.combinations, &route.view)))
     };
+    let csv = {
+        let index = index.clone();
+        move || rows.with_untracked(|rows| csv::combinations(&index.combinations, rows))
+    };
+    let draw = {
+        let index = index.clone();
+        move || rows.with(|rows| drawing(&index.combinations, rows))
+    };
     let said = agreement(&index.combinations);
     let line = move |number: usize| {
         let row = index.combinations[number].clone();
@@ -72,7 +84,15 @@ fn Table(
                 at=|view| &mut view.size
             />
             <Count rows all />
+            <CsvButton name="combinations" text=csv />
         </div>
+        <Plot
+            name="Support and interaction as a drawing"
+            meaning="Each dot is a combination: in how many rows all its parts are active, and how \
+                     strongly they interact. Faint ones are filtered out. A click opens it."
+            draw
+            page=Page::Combination
+        />
         <table class="cards" data-testid="combinations">
             <thead>
                 <tr>
@@ -135,6 +155,25 @@ fn Line(
             </td>
         </tr>
     }
+}
+
+/// All combinations by support and interaction, those with these numbers as the shown ones.
+fn drawing(rows: &[CombinationRow], shown: &[usize]) -> String {
+    let mut is_shown = vec![false; rows.len()];
+    shown.iter().for_each(|number| is_shown[*number] = true);
+    let dots = rows.iter().enumerate().map(|(number, row)| {
+        let parts: Vec<String> = row.parts.iter().map(|part| format!("f{part}")).collect();
+        let says = format!(
+            "c{number} = {}: interaction {}, support {}",
+            parts.join(" + "),
+            figure(row.interaction),
+            thousands(row.support as i64)
+        );
+        Dot { number, at: [row.support as f64, row.interaction], says, is_shown: is_shown[number] }
+    });
+    let support = Axis { name: "Support", is_logarithmic: true, written: figure };
+    let interaction = Axis { name: "Interaction", is_logarithmic: false, written: figure };
+    scatter(dots.collect(), [support, interaction])
 }
 
 /// How many of the combinations count as found, where several seeds can say so.

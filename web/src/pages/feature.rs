@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use shared::report::FeatureStats;
+use shared::report::{FeatureStats, Histogram};
 use shared::site::RunIndex;
 
 use super::effects::Effects;
 use super::table::parts;
 use crate::app::with_index;
 use crate::charts;
-use crate::figures::{number as figure, percent};
+use crate::figures::{number as figure, percent, thousands};
 use crate::place::Place;
 use crate::route::Page;
 use crate::session::{self, Problem, Resource};
@@ -137,12 +137,41 @@ fn Known(
                     <h2 id="strengths">"How strongly it fires"</h2>
                     <div inner_html=charts::histogram(&stats.histogram.counts, stats.histogram.high)></div>
                     <p class="hint">"Rows by strength; the scale upwards is logarithmic."</p>
+                    {bins(&stats.histogram)}
                 </section>
                 <InCombinations number index />
             </div>
         </div>
     }
     .into_any()
+}
+
+/// The drawing of strengths as numbers.
+fn bins(histogram: &Histogram) -> impl IntoView + use<> {
+    let edge = histogram.high / histogram.counts.len().max(1) as f64;
+    let lines = histogram.counts.iter().enumerate().map(|(place, count)| {
+        let edges = [place, place + 1].map(|place| figure(edge * place as f64));
+        view! {
+            <tr>
+                <th scope="row">{edges.join(" to ")}</th>
+                <td class="number">{thousands(*count as i64)}</td>
+            </tr>
+        }
+    });
+    view! {
+        <details>
+            <summary>"As a table"</summary>
+            <table class="effects" data-testid="bins">
+                <thead>
+                    <tr>
+                        <th scope="col">"Strength"</th>
+                        <th scope="col" class="number">"Rows"</th>
+                    </tr>
+                </thead>
+                <tbody>{lines.collect_view()}</tbody>
+            </table>
+        </details>
+    }
 }
 
 #[component]

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use shared::site::{FeatureRow, RunIndex};
 
+use super::plot::Plot;
 use super::table::{Count, FeatureLink, Filter, SortHead, characters, lines, open_by_key, sort_by};
 use crate::app::with_index;
-use crate::charts;
-use crate::figures::{one_line, percent};
+use crate::figures::{number as figure, one_line, percent, thousands};
 use crate::place::Place;
 use crate::route::{Column, Page, Sort, View};
+use crate::scatter::{Axis, Dot, scatter};
+use crate::take_along::CsvButton;
+use crate::{charts, csv};
 
 const DEFAULT: Sort = Sort { column: Column::Number, descending: false };
 
@@ -32,6 +35,14 @@ fn Table(
     let rows = {
         let (index, reuse) = (index.clone(), reuse.clone());
         Memo::new(move |_| place.route.with(|route| chosen(&index, &reuse, &route.view)))
+    };
+    let csv = {
+        let (index, reuse) = (index.clone(), reuse.clone());
+        move || rows.with_untracked(|rows| csv::features(&index, &reuse, rows))
+    };
+    let draw = {
+        let (index, reuse) = (index.clone(), reuse.clone());
+        move || rows.with(|rows| drawing(&index, &reuse, rows))
     };
     let search = move |event| place.look(|view| view.search = event_target_value(&event));
     let random = move |_| {
@@ -70,7 +81,17 @@ fn Table(
             />
             <button on:click=random>"Any feature"</button>
             <Count rows all />
+            <CsvButton name="features" text=csv />
         </div>
+        {has_combinations.then(|| view! {
+            <Plot
+                name="Density and reuse as a drawing"
+                meaning="Each dot is a feature: how often it is active, and in how many combinations. \
+                         Faint ones are filtered out. A click opens the feature."
+                draw
+                page=Page::Feature
+            />
+        })}
         <table class="cards features" data-testid="features">
             <thead>
                 <tr>
@@ -130,7 +151,6 @@ fn Line(
     reuse: Option<usize>,
 ) -> impl IntoView {
     let place = Place::here();
-    let figure = crate::figures::number;
     view! {
         <tr tabindex="-1" data-line on:keydown=open_by_key(place, Page::Feature(number))>
             <th scope="row"><FeatureLink feature=number /></th>
@@ -154,6 +174,22 @@ fn reuse(index: &RunIndex) -> Vec<usize> {
         }
     }
     reuse
+}
+
+/// All features by density and reuse, those with these numbers as the shown ones.
+fn drawing(index: &RunIndex, reuse: &[usize], shown: &[usize]) -> String {
+    let mut is_shown = vec![false; reuse.len()];
+    shown.iter().for_each(|number| is_shown[*number] = true);
+    let dots = index.features.iter().enumerate().map(|(number, row)| Dot {
+        number,
+        at: [row.density, reuse[number] as f64],
+        says: format!("f{number}: {}, {} combinations", percent(row.density), reuse[number]),
+        is_shown: is_shown[number],
+    });
+    let density = Axis { name: "Density", is_logarithmic: true, written: percent };
+    let combinations =
+        Axis { name: "Reuse", is_logarithmic: false, written: |count| thousands(count as i64) };
+    scatter(dots.collect(), [density, combinations])
 }
 
 /// The features that `view` asks for, in its order.

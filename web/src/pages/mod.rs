@@ -3,6 +3,7 @@
 pub mod about;
 pub mod combination;
 pub mod combinations;
+pub mod compare;
 pub mod feature;
 pub mod features;
 pub mod overview;
@@ -10,6 +11,7 @@ pub mod study;
 pub mod text;
 
 mod effects;
+mod plot;
 mod position;
 mod strip;
 mod table;

@@ -7,10 +7,11 @@ use shared::site::{CompositionKind, Figure, MethodFigures, RunIndex};
 
 use super::combinations::agreement;
 use crate::app::with_index;
-use crate::charts;
 use crate::figures::{number, one_line, percent, thousands};
 use crate::place::Place;
 use crate::route::Page;
+use crate::take_along::CsvButton;
+use crate::{charts, csv};
 
 /// The overview of the shown run.
 #[component]
@@ -56,7 +57,8 @@ fn rival(index: &RunIndex) -> Option<&MethodFigures> {
 
 /// One paragraph made of the run's figures.
 fn answer(index: &RunIndex) -> String {
-    let text = |figure: Figure| with_error(figure, percent);
+    // A number, its error and its unit stay on one line.
+    let text = |figure: Figure| with_error(figure, percent).replace(' ', "\u{a0}");
     let Some(model) = best(index) else {
         return "The run has no figures for the model that is shown.".into();
     };
@@ -80,7 +82,8 @@ fn answer(index: &RunIndex) -> String {
         )
 }
 
-fn with_error(figure: Figure, write: impl Fn(f64) -> String) -> String {
+/// A mean with its standard error, if there is one.
+pub fn with_error(figure: Figure, write: impl Fn(f64) -> String) -> String {
     match (figure.mean, figure.stderr) {
         (Some(mean), Some(error)) => format!("{} ± {}", write(mean), write(error)),
         (Some(mean), None) => write(mean),
@@ -140,7 +143,7 @@ fn Methods(
                         <th scope="col">"Method"</th>
                         <th scope="col">"Setting"</th>
                         <th scope="col">"Variance unexplained"</th>
-                        <th scope="col" class="number">"± standard error"</th>
+                        <th scope="col" class="number">"Mean ± standard error"</th>
                         <th scope="col" class="number">"Active"</th>
                         <th scope="col" class="number">"Loss kept"</th>
                     </tr>
@@ -152,6 +155,7 @@ fn Methods(
             "Whiskers: two standard errors over seeds. Loss kept: share of the language model's loss on \
              top of zero ablation that the reconstruction recovers."
         </p>
+        <CsvButton name="methods" text=move || csv::methods(&index.methods) />
     }
 }
 

@@ -239,7 +239,10 @@ fn OwnReading(
                 <div class="card problem" role="alert" data-testid="problem">
                     <h2>"Your text could not be read"</h2>
                     <p>"The engine failed: " {reason} ". The stored texts work without it."</p>
-                    <button on:click=move |_| again.with_value(|text| link.read(text.clone()))>
+                    <button
+                        data-again
+                        on:click=move |_| again.with_value(|text| link.read(text.clone()))
+                    >
                         "Try again"
                     </button>
                 </div>

@@ -30,9 +30,10 @@ impl Dice {
             Page::Combinations,
             Page::Combination(number),
             Page::Text,
+            Page::Compare,
             Page::About,
             Page::Study,
-        ][self.below(8)];
+        ][self.below(9)];
         let view = View {
             run: self.maybe(|dice| ["1", "run_x", "b-2"][dice.below(3)].to_string()),
             sort: self.maybe(|dice| Sort {
@@ -46,6 +47,7 @@ impl Dice {
             example: self.maybe(|dice| dice.below(6)),
             at: self.maybe(|dice| dice.below(256)),
             feature: self.maybe(|dice| dice.below(256)),
+            measure: self.maybe(|dice| Measure::ALL[dice.below(4)].0),
             study: self.maybe(|dice| ["pilot", "a-b"][dice.below(2)].to_string()),
             block: self.maybe(|dice| dice.below(9)),
             theme: self.maybe(|dice| [Theme::Light, Theme::Dark][dice.below(2)]),
@@ -98,6 +100,7 @@ fn addresses_read_as_documented() {
     assert_eq!(view.sort, Some(Sort { column: Column::Density, descending: true }));
     assert_eq!((view.least, view.search.as_str()), (Some(0.01), "ab c"));
     assert_eq!(check("#/text?t=VG8gYmU", Page::Text).text.as_deref(), Some("To be"));
+    assert_eq!(check("#/compare?by=l0", Page::Compare).measure, Some(Measure::Active));
     assert_eq!(check("#/c/5?v=1", Page::Combination(5)).unknown, [("v".into(), "1".into())]);
 }
 
@@ -115,6 +118,7 @@ fn bad_values_fall_back_and_are_told() {
     check("#/features?min=NaN", Page::Features);
     check("#/features?sort=colour", Page::Features);
     check("#/text?t=!!", Page::Text);
+    check("#/compare?by=beauty", Page::Compare);
     check("#/?run=../../etc", Page::Overview);
 }
 

@@ -1,43 +1,9 @@
-//! How answers leave the page, only when the rater says so: as a file, or as letters to be pasted.
+//! What stands beside answers that are handed over: a random id, the screen, the day.
 
-use js_sys::{Array, Function, Math, Promise, Reflect, Uint8Array};
-use leptos::prelude::{document, window};
+use js_sys::{Function, Math, Reflect, Uint8Array};
+use leptos::prelude::window;
 use shared::ratings::Screen;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url};
-
-/// Offers `text` as a file called `name`.
-///
-/// # Errors
-/// The browser makes no file of it.
-pub fn download(name: &str, text: &str) -> Result<(), JsValue> {
-    let kind = BlobPropertyBag::new();
-    kind.set_type("application/x-ndjson");
-    let parts = Array::of1(&text.into());
-    let blob = Blob::new_with_str_sequence_and_options(&parts, &kind)?;
-    let address = Url::create_object_url_with_blob(&blob)?;
-    let anchor: HtmlAnchorElement = document().create_element("a")?.unchecked_into();
-    anchor.set_href(&address);
-    anchor.set_download(name);
-    anchor.click();
-    // The address is let go only with the page: a browser may read it late.
-    Ok(())
-}
-
-/// Puts `text` on the clipboard; false if the browser does not let us.
-pub async fn copy(text: &str) -> bool {
-    let write = || -> Option<Promise> {
-        let clipboard = Reflect::get(&window().navigator(), &"clipboard".into()).ok()?;
-        let write: Function =
-            Reflect::get(&clipboard, &"writeText".into()).ok()?.dyn_into().ok()?;
-        write.call1(&clipboard, &text.into()).ok()?.dyn_into().ok()
-    };
-    match write() {
-        Some(writing) => JsFuture::from(writing).await.is_ok(),
-        None => false,
-    }
-}
+use wasm_bindgen::JsCast;
 
 /// 128 random bits.
 pub fn random_bits() -> [u8; 16] {

@@ -33,6 +33,16 @@ impl Slots {
         self.on.clone().reshape([1, batch, k, 1])
     }
 
+    /// What is forbidden of the chosen `partners`, `[batch, n_heads, k, count]`.
+    pub fn forbidden_of(&self, partners: &Tensor<4, Int>) -> Tensor<4> {
+        let [batch, heads, k, count] = partners.dims();
+        let rows = (batch * k) as i64;
+        let row = Tensor::<1, Int>::arange(0..rows, &partners.device()) * k as i64;
+        let places = partners.clone() + row.reshape([batch, 1, k, 1]);
+        let all = self.forbidden.clone().reshape([batch * k * k]);
+        all.select(0, places.reshape([batch * heads * k * count])).reshape([batch, heads, k, count])
+    }
+
     /// The places of the strongest partners by the table of pair scores
     /// `[n_heads, n_features, n_features]`: `[n_heads, batch, k, count]`.
     pub fn partners(&self, active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
@@ -73,6 +83,19 @@ pub(super) fn fast_partners(active: &TopK, scores: Tensor<3>, count: usize) -> T
     .strongest(count);
     let data = TensorData::new(places, [batch, heads, k, count]);
     Tensor::<4, Int>::from_data(data, &active.indices.device()).swap_dims(0, 1)
+}
+
+/// The vectors at the chosen `places`, `[batch, n_heads, k, count]`, of `vectors`,
+/// `[batch, n_heads, k, width]`: `[batch, n_heads, k, count, width]`.
+pub(super) fn of_places(vectors: Tensor<4>, places: &Tensor<4, Int>) -> Tensor<5> {
+    let [batch, heads, k, width] = vectors.dims();
+    let [_, _, _, count] = places.dims();
+    let first = Tensor::<1, Int>::arange(0..(batch * heads) as i64, &places.device()) * k as i64;
+    let places = places.clone() + first.reshape([batch, heads, 1, 1]);
+    vectors
+        .reshape([batch * heads * k, width])
+        .select(0, places.reshape([batch * heads * k * count]))
+        .reshape([batch, heads, k, count, width])
 }
 
 /// The places of the `count` largest scores along the last axis, which has at least that many.

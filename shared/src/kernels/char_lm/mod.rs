@@ -1,4 +1,5 @@
-//! The training step of a [`CharLm`](crate::CharLm), forward and back without autodiff.
+//! The training step of a [`CharLm`](crate::CharLm), forward and back without autodiff, and the way
+//! forward alone.
 //!
 //! Windows are taken in parts of fixed size, one task each, which go through all blocks and back and
 //! keep what the weights' gradients are made of; then each stretch of a weight matrix is one task that
@@ -9,6 +10,7 @@
 
 mod attention;
 mod curves;
+mod forward;
 mod layout;
 mod part;
 mod step;
@@ -16,6 +18,7 @@ mod step;
 mod tests;
 mod writer;
 
+pub use forward::Forward;
 pub use layout::Layout;
 pub use step::Step;
 pub use writer::Writer;

@@ -96,14 +96,7 @@ impl Part {
         let (rows, width) = (ids.len(), layout.config.d_model);
         self.blocks.resize(layout.blocks.len(), BlockRows::default());
         self.narrow.resize(rows * width, 0.0);
-        self.stream.clear();
-        let tokens = &parameters[layout.tokens.clone()];
-        ids.iter()
-            .for_each(|id| self.stream.extend_from_slice(&tokens[*id as usize * width..][..width]));
-        let positions = &parameters[layout.positions.clone()][..context.length * width];
-        self.stream
-            .chunks_exact_mut(positions.len())
-            .for_each(|window| add(lanes, window, positions));
+        embed(context, ids, &mut self.stream);
 
         let Self { blocks, stream, narrow, groups, space, .. } = self;
         let all = blocks.iter_mut().zip(&layout.blocks).zip(context.packed);
@@ -134,8 +127,19 @@ impl Part {
     }
 }
 
+/// The stream in front of the first block, `[rows, d_model]`.
+pub(super) fn embed(context: &Context, ids: &[u32], stream: &mut Vec<f32>) {
+    let Context { lanes, layout, parameters, .. } = *context;
+    let width = layout.config.d_model;
+    stream.clear();
+    let tokens = &parameters[layout.tokens.clone()];
+    ids.iter().for_each(|id| stream.extend_from_slice(&tokens[*id as usize * width..][..width]));
+    let positions = &parameters[layout.positions.clone()][..context.length * width];
+    stream.chunks_exact_mut(positions.len()).for_each(|window| add(lanes, window, positions));
+}
+
 impl Normed {
-    fn fill(&mut self, lanes: Lanes, stream: &[f32], width: usize) {
+    pub(super) fn fill(&mut self, lanes: Lanes, stream: &[f32], width: usize) {
         self.rows.resize(stream.len(), 0.0);
         self.inverse.resize(stream.len() / width, 0.0);
         normalize(lanes, stream, width, &mut self.rows, &mut self.inverse);
@@ -147,7 +151,7 @@ impl Normed {
 }
 
 impl BlockRows {
-    fn resize(&mut self, context: &Context, rows: usize) {
+    pub(super) fn resize(&mut self, context: &Context, rows: usize) {
         let config = &context.layout.config;
         let width = config.d_model;
         self.query_key_value.resize(rows * 3 * width, 0.0);
@@ -158,7 +162,7 @@ impl BlockRows {
     }
 
     /// What attention adds to the stream; `narrow` has room for as much.
-    fn attend(
+    pub(super) fn attend(
         &mut self,
         context: &Context,
         places: &BlockLayout,
@@ -188,7 +192,7 @@ impl BlockRows {
     }
 
     /// What the perceptron adds to the stream.
-    fn perceive(
+    pub(super) fn perceive(
         &mut self,
         context: &Context,
         places: &BlockLayout,

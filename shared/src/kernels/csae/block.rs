@@ -1,8 +1,10 @@
 //! A block of rows: their codes, what these leave over, and how the loss changes with them.
 
-use super::refit::Refit;
+use super::attention::{self, Attended};
+use super::refit::{AT_ONCE, Refit};
 use super::revive::Revival;
 use super::select::{keys, strongest};
+use super::sorted::Sorted;
 use super::units::Assembly;
 use super::{Model, Parameters};
 use crate::kernels::lanes::Lanes;
@@ -26,13 +28,8 @@ pub(super) struct Context<'a> {
     pub(super) lengths: &'a [f32],
     /// The units whose first part a feature is.
     pub(super) by_first_part: &'a Sorted,
-}
-
-/// Which entries belong to each number below some limit, in their order.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sorted {
-    starts: Vec<u32>,
-    entries: Vec<u32>,
+    /// What attention reads, if features attend to each other.
+    pub(super) attention: Option<&'a attention::Tables>,
 }
 
 /// The rows of a block, with room for `k` active features in each. Tables are laid out row by row.
@@ -63,6 +60,9 @@ pub(super) struct Block {
     slopes: Vec<f32>,
     /// The slopes along each step's change: `[rows, steps, width]`.
     pulls: Vec<f32>,
+    /// What the steps add to the slopes along products of directions: `[rows, width, width]`. With
+    /// a table of them.
+    crosstalk: Vec<f32>,
     /// What was left before each step: `[rows, steps, d_model]`. Without a table of products.
     before: Vec<f32>,
     /// The directions weighted by `pulls`: `[rows, steps, d_model]`. Likewise.
@@ -77,6 +77,7 @@ pub(super) struct Block {
     space: Vec<f32>,
     groups: Vec<f32>,
     assembly: Assembly,
+    pub(super) attended: Attended,
 }
 
 impl Block {
@@ -104,6 +105,21 @@ impl Block {
         if dead.is_some() {
             self.revival.sort(parameters.n_features());
         }
+    }
+
+    /// Codes these rows, and looks for no slopes.
+    pub(super) fn read(&mut self, context: &Context, rows: &[f32]) {
+        self.encode(context, rows);
+        for row in 0..self.rows {
+            self.code(context, row);
+        }
+    }
+
+    /// The active features of a row, and their strengths in the end.
+    pub(super) fn code_of(&self, row: usize) -> (&[u32], &[f32]) {
+        let last = (row * (self.steps + 1) + self.steps) * self.width;
+        let active = &self.active[row * (self.width + 1)..][..self.counts[row]];
+        (active, &self.values[last..][..active.len()])
     }
 
     /// Makes [`Self::firings`] and [`Self::spoken_by`] ready.
@@ -141,9 +157,10 @@ impl Block {
         let (d_model, n_features) = (model.parameters.d_model(), model.parameters.n_features());
         let k = model.sparsity_k.min(n_features);
         (self.rows, self.d_model, self.steps) = (rows, d_model, model.refit_steps);
-        self.width = k.next_multiple_of(8).max(8);
+        self.width = k.next_multiple_of(AT_ONCE).max(AT_ONCE);
         self.keys.resize(n_features, 0);
         self.assembly.resize(n_features);
+        self.attended.begin(rows, d_model);
         self.active.resize(rows * (self.width + 1), 0);
         self.counts.resize(rows, 0);
         self.values.resize(rows * (self.steps + 1) * self.width, 0.0);
@@ -152,6 +169,8 @@ impl Block {
         self.residual.resize(rows * d_model, 0.0);
         self.slopes.resize(rows * self.width, 0.0);
         self.pulls.resize(rows * self.steps * self.width, 0.0);
+        let tables = if has_table { rows * self.width * self.width } else { 0 };
+        self.crosstalk.resize(tables, 0.0);
         let echoes = if has_table { 0 } else { rows * self.steps * d_model };
         self.before.resize(echoes, 0.0);
         self.echoes.resize(echoes, 0.0);
@@ -194,6 +213,9 @@ impl Block {
         }
         let residual = &mut self.residual[row * self.d_model..][..self.d_model];
         leave_over(lanes, parameters, residual, centred, (last, &directions), spoken);
+        if let Some(tables) = context.attention {
+            self.attended.compose(lanes, tables, row, (active, last), residual);
+        }
         self.squares += lanes.square(residual);
         directions
     }
@@ -205,6 +227,10 @@ impl Block {
         let slopes = &mut self.slopes[row * width..][..count];
         lanes.dots(slopes, &self.residual[row * d_model..][..d_model], directions);
         slopes.iter_mut().for_each(|slope| *slope *= scale);
+        if let Some(tables) = context.attention {
+            let residual = &self.residual[row * d_model..][..d_model];
+            self.attended.descend(lanes, tables, row, (residual, scale), slopes);
+        }
         if steps == 0 {
             return;
         }
@@ -213,7 +239,8 @@ impl Block {
         let refit = Refit { lanes, active: count, width, gram: &self.gram };
         refit.backward(self.pace, values, slopes, pulls, &mut self.space[..width]);
         if !context.gram.is_empty() {
-            return;
+            let out = &mut self.crosstalk[row * width * width..][..width * width];
+            return refit.crosstalk(values, pulls, out);
         }
         let centred = &self.centred[row * d_model..][..d_model];
         let tables = row * steps * d_model..(row + 1) * steps * d_model;
@@ -225,6 +252,11 @@ impl Block {
         for (echo, pull) in echoes.zip(pulls.chunks_exact(width)) {
             lanes.weighted_sum(echo, &pull[..count], directions);
         }
+    }
+
+    /// What is left of a row.
+    pub(super) fn left(&self, row: usize) -> &[f32] {
+        &self.residual[row * self.d_model..][..self.d_model]
     }
 
     /// A row less the decoder's bias.
@@ -245,7 +277,7 @@ impl Block {
     pub(super) fn spoken_by(&self, unit: usize) -> impl Iterator<Item = (f32, &[f32])> {
         self.by_unit.of(unit).iter().map(|place| {
             let (row, slot) = (*place as usize >> 16, *place as usize & 0xffff);
-            (self.spoken[row][slot].1, &self.residual[row * self.d_model..][..self.d_model])
+            (self.spoken[row][slot].1, self.left(row))
         })
     }
 }
@@ -262,8 +294,7 @@ pub(super) struct Firing<'a> {
 impl<'a> Firing<'a> {
     /// Its strength in the end.
     pub(super) fn value(&self) -> f32 {
-        let Block { steps, width, .. } = self.block;
-        self.block.values[(self.row * (steps + 1) + steps) * width + self.slot]
+        self.block.code_of(self.row).1[self.slot]
     }
 
     /// The slope along what the encoder says.
@@ -272,16 +303,23 @@ impl<'a> Firing<'a> {
     }
 
     pub(super) fn residual(&self) -> &'a [f32] {
-        &self.block.residual[self.row * self.block.d_model..][..self.block.d_model]
+        self.block.left(self.row)
     }
 
     pub(super) fn centred(&self) -> &'a [f32] {
-        &self.block.centred[self.row * self.block.d_model..][..self.block.d_model]
+        self.block.centred(self.row)
+    }
+
+    /// What the steps add to the slopes along the products of its direction with those of all
+    /// active features. With a table of products.
+    pub(super) fn crosstalk(&self) -> &'a [f32] {
+        let width = self.block.width;
+        &self.block.crosstalk[(self.row * width + self.slot) * width..][..width]
     }
 
     /// The features that are active on its row.
     pub(super) fn active(&self) -> &'a [u32] {
-        &self.block.active[self.row * (self.block.width + 1)..][..self.block.counts[self.row]]
+        self.block.code_of(self.row).0
     }
 
     /// For each step of refitting: the strengths of all active features before it, and the slopes
@@ -300,32 +338,6 @@ impl<'a> Firing<'a> {
         let rows = self.row * steps * d_model..(self.row + 1) * steps * d_model;
         let before = self.block.before[rows.clone()].chunks_exact(d_model);
         before.zip(self.block.echoes[rows].chunks_exact(d_model))
-    }
-}
-
-impl Sorted {
-    /// Sorts pairs of a number below `limit` and an entry by their number.
-    pub(super) fn sort(&mut self, limit: usize, pairs: impl Iterator<Item = (u32, usize)> + Clone) {
-        self.starts.clear();
-        self.starts.resize(limit + 2, 0);
-        let mut count = 0;
-        for (number, _) in pairs.clone() {
-            self.starts[number as usize + 2] += 1;
-            count += 1;
-        }
-        for place in 2..limit + 2 {
-            self.starts[place] += self.starts[place - 1];
-        }
-        self.entries.resize(count, 0);
-        for (number, entry) in pairs {
-            let next = &mut self.starts[number as usize + 1];
-            self.entries[*next as usize] = entry as u32;
-            *next += 1;
-        }
-    }
-
-    pub(super) fn of(&self, number: usize) -> &[u32] {
-        &self.entries[self.starts[number] as usize..self.starts[number + 1] as usize]
     }
 }
 

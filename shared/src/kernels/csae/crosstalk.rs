@@ -4,56 +4,41 @@
 //! over steps and rows, and with `i` and `j` exchanged, these are the weights with which all
 //! directions add up to a direction's gradient.
 
-use super::block::{Context, Firing};
+use rayon::prelude::*;
+
+use super::block::{Context, Firing, ROWS};
 use crate::kernels::product::product;
 
-/// The weights for some features, one task's.
-#[derive(Debug)]
-pub(super) struct Crosstalk<'a> {
-    context: &'a Context<'a>,
-    /// `[features, n_features]`.
-    weights: Vec<f32>,
-    /// One firing's, for the features that are active with it.
-    together: Vec<f32>,
-    times: Vec<f32>,
-    rows: Vec<&'a [f32]>,
+/// Makes room for the weights in `table`, all 0: a part of it for each so many features, or nothing
+/// for them where there is no table of products.
+pub(super) fn parts<'a>(
+    context: &Context,
+    features: usize,
+    table: &'a mut Vec<f32>,
+) -> Vec<Option<&'a mut [f32]>> {
+    let n_features = context.model.parameters.n_features();
+    table.clear();
+    table.resize(context.gram.len(), 0.0);
+    let mut parts = table.chunks_mut(features * n_features);
+    (0..n_features.div_ceil(features)).map(|_| parts.next()).collect()
 }
 
-impl<'a> Crosstalk<'a> {
-    /// For so many features.
-    pub(super) fn new(context: &'a Context, features: usize) -> Self {
-        let n_features = context.model.parameters.n_features();
-        let weights = vec![0.0; features * n_features];
-        Self { context, weights, together: vec![], times: vec![], rows: vec![] }
+/// Adds a firing to the weights of its feature, `[n_features]`.
+pub(super) fn add(weights: &mut [f32], firing: &Firing) {
+    for (other, weight) in firing.active().iter().zip(firing.crosstalk()) {
+        weights[*other as usize] += weight;
     }
+}
 
-    /// Adds a firing of the feature in this place; gives the sum of the slopes along its changes.
-    pub(super) fn add(&mut self, place: usize, firing: &Firing<'a>) -> f32 {
-        self.times.clear();
-        self.rows.clear();
-        let mut sum = 0.0;
-        for (values, pulls) in firing.steps() {
-            let (value, pull) = (values[firing.slot], pulls[firing.slot]);
-            sum += pull;
-            self.times.extend([-pull, -value]);
-            self.rows.extend([values, pulls]);
-        }
-        let active = firing.active();
-        self.together.resize(self.rows.first().map_or(0, |row| row.len()), 0.0);
-        self.context.lanes.weighted_sum(&mut self.together, &self.times, &self.rows);
-        let n_features = self.context.model.parameters.n_features();
-        let weights = &mut self.weights[place * n_features..][..n_features];
-        for (other, weight) in active.iter().zip(&self.together) {
-            weights[*other as usize] += weight;
-        }
-        sum
-    }
-
-    /// Adds what was collected to the gradient of the features' directions.
-    pub(super) fn finish(self, gradient: &mut [f32]) {
+/// Adds what all weights together, `[n_features, n_features]`, give to the directions' gradient.
+pub(super) fn finish(context: &Context, weights: &[f32], gradient: &mut [f32]) {
+    let Context { lanes, directions, .. } = *context;
+    let parameters = context.model.parameters;
+    let (n_features, d_model) = (parameters.n_features(), parameters.d_model());
+    let blocks = weights.par_chunks(ROWS * n_features);
+    blocks.zip(gradient.par_chunks_mut(ROWS * d_model)).for_each(|(weights, gradient)| {
         let mut change = vec![0.0; gradient.len()];
-        let Context { lanes, directions, .. } = self.context;
-        product(*lanes, &mut change, &self.weights, directions, &[], &mut vec![]);
+        product(lanes, &mut change, weights, directions, &[], &mut vec![]);
         gradient.iter_mut().zip(change).for_each(|(sum, change)| *sum += change);
-    }
+    });
 }

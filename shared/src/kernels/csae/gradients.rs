@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::block::{Block, Context, Firing};
-use super::crosstalk::Crosstalk;
+use super::crosstalk;
 use super::{Model, Parameters};
 use crate::kernels::lanes::Lanes;
 
@@ -19,39 +19,40 @@ pub(super) struct Scales {
     pub(super) revived: Option<f32>,
 }
 
-/// Gathers the gradient of all parameters, and which features fired.
+/// Gathers the gradient of all parameters but attention's, and which features fired. `together`
+/// keeps its memory between calls.
 pub(super) fn gather(
     context: &Context,
     blocks: &[Block],
     scales: Scales,
-    gradients: &mut Parameters,
-    fired: &mut Vec<bool>,
+    (gradients, fired): (&mut Parameters, &mut Vec<bool>),
+    together: &mut Vec<f32>,
 ) {
     let parameters = context.model.parameters;
-    resize(gradients, parameters);
+    gradients.resize_like(parameters);
     fired.resize(parameters.n_features(), false);
     let d_model = parameters.d_model();
+    let parts = crosstalk::parts(context, FEATURES, together);
     let tasks = gradients
         .encoder
         .par_chunks_mut(FEATURES * d_model)
         .zip(gradients.decoder.par_chunks_mut(FEATURES * d_model))
         .zip(gradients.encoder_bias.par_chunks_mut(FEATURES))
         .zip(fired.par_chunks_mut(FEATURES))
+        .zip(parts)
         .enumerate();
     let of_tasks: Vec<Vec<f32>> = tasks
-        .map(|(task, (((encoder, decoder), bias), fired))| {
-            let mut gathering = Gathering::new(context, blocks, scales, fired.len());
+        .map(|(task, ((((encoder, decoder), bias), fired), crosstalk))| {
+            let mut gathering = Gathering::new(context, blocks, scales, crosstalk);
             let rows = encoder.chunks_exact_mut(d_model).zip(decoder.chunks_exact_mut(d_model));
             for (place, (encoder, decoder)) in rows.enumerate() {
                 fired[place] = gathering.gather(task * FEATURES + place, place);
                 bias[place] = gathering.finish(task * FEATURES + place, encoder, decoder);
             }
-            if let Some(crosstalk) = gathering.crosstalk {
-                crosstalk.finish(decoder);
-            }
             gathering.bias
         })
         .collect();
+    crosstalk::finish(context, together, &mut gradients.decoder);
     decoder_bias(&mut gradients.decoder_bias, blocks, &of_tasks, scales.residual);
     effects(context.model, blocks, scales.residual, &mut gradients.effects, context.lanes);
 }
@@ -63,8 +64,9 @@ struct Gathering<'a> {
     scales: Scales,
     to_decoder: (Vec<f32>, Vec<&'a [f32]>),
     to_encoder: (Vec<f32>, Vec<&'a [f32]>),
-    /// What the features of this task say to each other while they are refitted.
-    crosstalk: Option<Crosstalk<'a>>,
+    /// With a table of products, the weights that refitting gives to them:
+    /// `[features, n_features]`.
+    crosstalk: Option<&'a mut [f32]>,
     /// The sum of the slopes along the feature's product with its direction.
     toward: f32,
     /// What the features so far add to the slope along the decoder's bias.
@@ -72,14 +74,19 @@ struct Gathering<'a> {
 }
 
 impl<'a> Gathering<'a> {
-    fn new(context: &'a Context, blocks: &'a [Block], scales: Scales, features: usize) -> Self {
+    fn new(
+        context: &'a Context,
+        blocks: &'a [Block],
+        scales: Scales,
+        crosstalk: Option<&'a mut [f32]>,
+    ) -> Self {
         Self {
             context,
             blocks,
             scales,
             to_decoder: Default::default(),
             to_encoder: Default::default(),
-            crosstalk: (!context.gram.is_empty()).then(|| Crosstalk::new(context, features)),
+            crosstalk,
             toward: 0.0,
             bias: vec![0.0; context.model.parameters.d_model()],
         }
@@ -112,11 +119,12 @@ impl<'a> Gathering<'a> {
 
     /// What refitting adds to the decoder's gradient.
     fn refit(&mut self, place: usize, firing: &Firing<'a>) {
-        if let Some(crosstalk) = &mut self.crosstalk {
-            let pulls = crosstalk.add(place, firing);
+        if let Some(weights) = &mut self.crosstalk {
+            let n_features = self.context.model.parameters.n_features();
+            crosstalk::add(&mut weights[place * n_features..][..n_features], firing);
+            let pulls = firing.steps().map(|(_, pulls)| pulls[firing.slot]).sum();
             self.toward += pulls;
-            self.decode(pulls, firing.centred());
-            return;
+            return self.decode(pulls, firing.centred());
         }
         for ((values, pulls), (before, echo)) in firing.steps().zip(firing.echoes()) {
             self.toward += pulls[firing.slot];
@@ -178,12 +186,4 @@ fn effects(model: &Model, blocks: &[Block], scale: f32, gradient: &mut [f32], la
             said.map(|(strength, residual)| (scale * strength, residual)).unzip();
         lanes.weighted_sum(gradient, &times, &residuals);
     });
-}
-
-fn resize(gradients: &mut Parameters, parameters: &Parameters) {
-    gradients.encoder.resize(parameters.encoder.len(), 0.0);
-    gradients.encoder_bias.resize(parameters.encoder_bias.len(), 0.0);
-    gradients.decoder.resize(parameters.decoder.len(), 0.0);
-    gradients.decoder_bias.resize(parameters.decoder_bias.len(), 0.0);
-    gradients.effects.resize(parameters.effects.len(), 0.0);
 }

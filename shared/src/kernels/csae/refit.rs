@@ -5,7 +5,12 @@
 //! `u_t - pace G u_t`. With `E_t = x - b - D' v_(t-1)`, what was left before the step, and
 //! `P_t = pace D' u_t`, the decoder's gradient gets `sum_t pace u_t E_t - v_(t-1) P_t`.
 
+use pulp::{Simd, WithSimd};
+
 use crate::kernels::lanes::Lanes;
+
+/// At most so many numbers are computed at once.
+pub(super) const AT_ONCE: usize = 16;
 
 /// The strengths of a row's active features after each step, and the slopes along them.
 #[derive(Debug)]
@@ -13,7 +18,8 @@ pub(super) struct Refit<'a> {
     pub(super) lanes: Lanes,
     /// How many features are active.
     pub(super) active: usize,
-    /// How long a row of the tables below is: room for all features that may be active.
+    /// How long a row of the tables below is: room for all features that may be active, a multiple
+    /// of [`AT_ONCE`].
     pub(super) width: usize,
     /// The products of the active features' directions: `[active, width]`.
     pub(super) gram: &'a [f32],
@@ -22,18 +28,18 @@ pub(super) struct Refit<'a> {
 impl Refit<'_> {
     /// 1 over the largest row sum of `|G|`, and 1 at most.
     pub(super) fn pace(&self) -> f32 {
-        let rows = self.gram.chunks_exact(self.width).take(self.active);
-        let sums = rows.map(|row| row[..self.active].iter().map(|value| value.abs()).sum());
-        1.0 / sums.fold(1.0, f32::max)
+        1.0 / self.lanes.0.dispatch(LargestSum {
+            gram: &self.gram[..self.active * self.width],
+            width: self.width,
+        })
     }
 
     /// Fills `values`, `[steps + 1, width]`, from its first row on; `toward` is `D_S' (x - b)`.
     pub(super) fn forward(&self, pace: f32, toward: &[f32], values: &mut [f32], space: &mut [f32]) {
-        let rows = self.rows();
         for step in 1..values.len() / self.width {
             let (before, after) = values.split_at_mut(step * self.width);
             let before = &before[(step - 1) * self.width..];
-            self.lanes.weighted_sum(space, &before[..self.active], &rows);
+            self.lanes.row_times(&mut space[..self.width], &before[..self.active], self.gram);
             for (place, after) in after[..self.active].iter_mut().enumerate() {
                 let value = before[place] + pace * (toward[place] - space[place]);
                 // Not `max`, which would turn what is not a number into 0.
@@ -52,19 +58,81 @@ impl Refit<'_> {
         pulls: &mut [f32],
         space: &mut [f32],
     ) {
-        let rows = self.rows();
         let after = values.chunks_exact(self.width).skip(1);
         for (values, pull) in after.zip(pulls.chunks_exact_mut(self.width)).rev() {
             for place in 0..self.active {
                 slope[place] = if values[place] > 0.0 { slope[place] } else { 0.0 };
                 pull[place] = pace * slope[place];
             }
-            self.lanes.weighted_sum(space, &pull[..self.active], &rows);
+            self.lanes.row_times(&mut space[..self.width], &pull[..self.active], self.gram);
             slope.iter_mut().zip(&*space).for_each(|(slope, back)| *slope -= back);
         }
     }
 
-    fn rows(&self) -> Vec<&[f32]> {
-        self.gram.chunks_exact(self.width).take(self.active).collect()
+    /// What the steps add to the slopes along the products of directions, `i` with `j` and `j` with
+    /// `i` together: `-sum_t u_i v_j + v_i u_j`, the pace within `u`, as `pulls` has it;
+    /// `[active, width]`.
+    pub(super) fn crosstalk(&self, values: &[f32], pulls: &[f32], out: &mut [f32]) {
+        let Self { lanes, active, width, .. } = *self;
+        lanes.0.dispatch(Crosstalk { width, values, pulls, out: &mut out[..active * width] });
+    }
+}
+
+/// The largest sum of a column's sizes, at least 1. Columns are rows: the table is symmetric.
+struct LargestSum<'a> {
+    gram: &'a [f32],
+    width: usize,
+}
+
+impl WithSimd for LargestSum<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let (gram, _) = S::as_simd_f32s(self.gram);
+        let registers = self.width / S::F32_LANES;
+        let mut largest = simd.splat_f32s(1.0);
+        for register in 0..registers {
+            let mut sum = simd.splat_f32s(0.0);
+            for row in gram.chunks_exact(registers) {
+                sum = simd.add_f32s(sum, simd.abs_f32s(row[register]));
+            }
+            largest = simd.max_f32s(largest, sum);
+        }
+        simd.reduce_max_f32s(largest)
+    }
+}
+
+/// See [`Refit::crosstalk`].
+struct Crosstalk<'a> {
+    width: usize,
+    values: &'a [f32],
+    pulls: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Crosstalk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { width, values, pulls, out } = self;
+        let registers = width / S::F32_LANES;
+        let steps = pulls.len() / width;
+        let ((all_values, _), (all_pulls, _)) = (S::as_simd_f32s(values), S::as_simd_f32s(pulls));
+        let (out, _) = S::as_mut_simd_f32s(out);
+        for (slot, out) in out.chunks_exact_mut(registers).enumerate() {
+            for (register, out) in out.iter_mut().enumerate() {
+                let mut sum = simd.splat_f32s(0.0);
+                for step in 0..steps {
+                    let pull = simd.splat_f32s(-pulls[step * width + slot]);
+                    let value = simd.splat_f32s(-values[step * width + slot]);
+                    let place = step * registers + register;
+                    sum = simd.mul_add_e_f32s(pull, all_values[place], sum);
+                    sum = simd.mul_add_e_f32s(value, all_pulls[place], sum);
+                }
+                *out = sum;
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Parameters;
 use super::select::strongest;
+use super::sorted::Sorted;
 use crate::kernels::lanes::Lanes;
 
 /// What the strongest dead features would add, row after row.
@@ -20,7 +21,7 @@ pub(super) struct Revival {
     row_of: Vec<u32>,
     /// What they leave: `[rows, d_model]`.
     left: Vec<f32>,
-    by_feature: super::block::Sorted,
+    by_feature: Sorted,
     /// The sum of the squares of `left`.
     pub(super) squares: f64,
     /// The sum of the residuals: `[d_model]`.

@@ -2,11 +2,16 @@
 
 use rayon::prelude::*;
 
-use super::block::{Block, Context, ROWS, Sorted};
+use super::attention::{self, Attended, Gathering};
+use super::block::{Block, Context, ROWS};
 use super::gradients;
+use super::sorted::Sorted;
 use super::{Model, Parameters};
 use crate::kernels::lanes::Lanes;
 use crate::kernels::product::{Packed, product};
+
+/// With more features, their products fill no table that is made for few rows.
+const LARGEST_TABLE: usize = 1_024;
 
 /// What is made small, beside the mean squared error.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +35,8 @@ pub struct Step {
     pub fired: Vec<bool>,
     tables: Tables,
     blocks: Vec<Block>,
+    attention: Gathering,
+    together: Vec<f32>,
 }
 
 /// What is computed once for all rows.
@@ -41,6 +48,9 @@ pub(super) struct Tables {
     gram: Vec<f32>,
     lengths: Vec<f32>,
     by_first_part: Sorted,
+    attention: attention::Tables,
+    /// Whether features attend to each other.
+    attends: bool,
 }
 
 impl Step {
@@ -63,8 +73,33 @@ impl Step {
             residual: scale,
             revived: share.map(|share| (-2.0 * share / count) as f32),
         };
-        gradients::gather(&context, &self.blocks, scales, &mut self.gradients, &mut self.fired);
+        let Self { blocks, gradients, fired, together, .. } = self;
+        gradients::gather(&context, blocks, scales, (gradients, fired), together);
+        attend(&context, &self.blocks, scale, &mut self.attention, &mut self.gradients);
     }
+}
+
+/// Gathers the gradient of attention, 0 where no features attend to each other.
+fn attend(
+    context: &Context,
+    blocks: &[Block],
+    scale: f32,
+    attention: &mut Gathering,
+    gradients: &mut Parameters,
+) {
+    let Some(tables) = context.attention else {
+        let idle = gradients.named().filter(|(name, _)| name.starts_with("attention."));
+        return idle.for_each(|(_, values)| values.fill(0.0));
+    };
+    let attended: Vec<&Attended> = blocks.iter().map(|block| &block.attended).collect();
+    let residuals: Vec<&[f32]> = blocks.iter().map(|block| &block.residual[..]).collect();
+    attention.gather(
+        context.lanes,
+        tables,
+        (&attended, &residuals),
+        scale,
+        (context.model.parameters, &mut gradients.attention),
+    );
 }
 
 /// The variance of what is left, each column about its own mean.
@@ -98,15 +133,44 @@ impl Tables {
             out.zip(rows)
                 .for_each(|(out, rows)| product(lanes, out, rows, decoder, &[], &mut vec![]));
         }
+        self.attends = self.attention.fill(lanes, model, n_rows).is_some();
+        self.hear(model);
+        self.context(model)
+    }
+
+    /// As [`Self::fill`], on this thread alone and for any number of rows, but for attention.
+    pub(super) fn fill_here(&mut self, model: &Model) {
+        let parameters = model.parameters;
+        let (d_model, n_features) = (parameters.d_model(), parameters.n_features());
+        self.encoder.fill_here(&parameters.encoder, d_model);
+        self.gram.clear();
+        if model.refit_steps > 0 && n_features <= LARGEST_TABLE {
+            self.decoder.fill_here(&parameters.decoder, d_model);
+            self.gram.resize(n_features * n_features, 0.0);
+            let (out, rows) = (&mut self.gram, &parameters.decoder);
+            product(Lanes::new(), out, rows, &self.decoder, &[], &mut vec![]);
+        }
+        self.hear(model);
+    }
+
+    /// Fills the tables that say who speaks.
+    fn hear(&mut self, model: &Model) {
+        let (lanes, parameters) = (Lanes::new(), model.parameters);
         self.lengths.clear();
         if let Some(units) = &model.units {
-            let effects = parameters.effects.chunks_exact(d_model);
+            let effects = parameters.effects.chunks_exact(parameters.d_model());
             self.lengths.extend(effects.map(|effect| lanes.square(effect).sqrt() as f32));
             let composing = units.parts.iter().enumerate().filter(|(_, parts)| parts.len() > 1);
             let pairs = composing.map(|(unit, parts)| (parts[0] as u32, unit));
-            self.by_first_part.sort(n_features, pairs);
+            self.by_first_part.sort(parameters.n_features(), pairs);
         }
-        let Self { encoder, directions, gram, lengths, by_first_part, .. } = &*self;
-        Context { lanes, model, encoder, directions, gram, lengths, by_first_part }
+    }
+
+    /// What blocks read, once the tables are filled for this `model`.
+    pub(super) fn context<'a>(&'a self, model: &'a Model<'a>) -> Context<'a> {
+        let lanes = Lanes::new();
+        let Self { encoder, directions, gram, lengths, by_first_part, attention, .. } = self;
+        let attention = self.attends.then_some(attention);
+        Context { lanes, model, encoder, directions, gram, lengths, by_first_part, attention }
     }
 }

@@ -17,23 +17,36 @@ fn parameters(d_model: usize, n_features: usize, n_units: usize, length: f32) ->
         decoder: numbers("decoder", n_features * d_model, scale),
         decoder_bias: numbers("decoder bias", d_model, 0.3),
         effects: numbers("effects", n_units * d_model, 0.5),
+        attention: AttentionParameters::default(),
     }
 }
 
-fn plain(parameters: &Parameters, sparsity_k: usize, refit_steps: usize) -> Model<'_> {
-    Model { parameters, units: None, refit_steps, sparsity_k }
+/// These parameters with an attention in which every weight matters.
+fn attending(mut all: Parameters, n_heads: usize, d_head: usize, gate: bool) -> Parameters {
+    let (n_features, width) = (all.n_features(), n_heads * d_head);
+    let square = |name| numbers(name, width * width, 1.0 / (width as f32).sqrt());
+    let gates = |name, count| if gate { numbers(name, count, 0.5) } else { vec![] };
+    all.attention = AttentionParameters {
+        embedding: numbers("embedding", n_features * width, 1.0),
+        query: square("query"),
+        key: square("key"),
+        value: square("value"),
+        null: numbers("null", n_heads, 0.5),
+        output: numbers("output", width * all.d_model(), 0.3),
+        gate_token: gates("token", width),
+        gate_composed: gates("composed", width),
+        gate_bias: gates("gate", n_features),
+    };
+    all
 }
 
-/// The five kinds of parameters, by name.
-fn fields(parameters: &mut Parameters) -> [(&'static str, &mut Vec<f32>); 5] {
-    let Parameters { encoder, encoder_bias, decoder, decoder_bias, effects } = parameters;
-    [
-        ("encoder", encoder),
-        ("encoder_bias", encoder_bias),
-        ("decoder", decoder),
-        ("decoder_bias", decoder_bias),
-        ("effects", effects),
-    ]
+fn plain(parameters: &Parameters, sparsity_k: usize, refit_steps: usize) -> Model<'_> {
+    Model { parameters, units: None, combination_size: 1, refit_steps, sparsity_k }
+}
+
+/// The parameters of that name.
+fn field<'a>(parameters: &'a mut Parameters, name: &str) -> &'a mut Vec<f32> {
+    parameters.named().find(|(found, _)| *found == name).unwrap().1
 }
 
 /// Compares the gradient with differences of the loss, at the places where `counts` says so and no
@@ -44,16 +57,16 @@ fn assert_slopes(
     counts: impl Fn(&str, usize) -> bool,
 ) {
     let (_, mut gradient) = loss(&parameters);
+    let names: Vec<&str> = parameters.named().map(|(name, _)| name).collect();
     let (mut checked, mut jumps) = (0, 0);
-    for field in 0..5 {
-        for place in 0..fields(&mut parameters)[field].1.len() {
-            let name = fields(&mut parameters)[field].0;
+    for name in names {
+        for place in 0..field(&mut parameters, name).len() {
             if !counts(name, place) {
                 continue;
             }
-            let old = fields(&mut parameters)[field].1[place];
+            let old = field(&mut parameters, name)[place];
             let mut at = |value| {
-                fields(&mut parameters)[field].1[place] = value;
+                field(&mut parameters, name)[place] = value;
                 loss(&parameters).0
             };
             let mut slope = |h: f32| (at(old + h) - at(old - h)) / f64::from(2.0 * h);
@@ -64,9 +77,9 @@ fn assert_slopes(
                 jumps += 1;
                 continue;
             }
-            let ours = f64::from(fields(&mut gradient)[field].1[place]);
-            assert!(close(narrow, ours), "{name} {place}: {ours} is not {narrow}");
-            checked += usize::from(narrow.abs() > 1e-3);
+            let ours = f64::from(field(&mut gradient, name)[place]);
+            assert!(close(wide, ours), "{name} {place}: {ours} is not {wide}");
+            checked += usize::from(wide.abs() > 1e-3);
         }
     }
     assert!(checked > 10, "only {checked} slopes are not 0");
@@ -81,7 +94,7 @@ fn one_active_feature_by_hand() {
         encoder_bias: vec![0.0, 0.0],
         decoder: vec![0.0, 1.0, 1.0, 0.0],
         decoder_bias: vec![0.0, 0.0],
-        effects: vec![],
+        ..Parameters::default()
     };
     let mut step = Step::default();
 
@@ -122,7 +135,48 @@ fn the_effects_gradient_is_the_slope_of_the_loss() {
         step.run(&model, &rows, &Task::default());
         (step.mse, step.gradients)
     };
-    assert_slopes(parameters(6, 10, 8, 0.9), loss, |name, _| name == "effects");
+    assert_slopes(parameters(6, 10, 8, 0.9), loss, |name, _| name == "units.effects");
+}
+
+#[test]
+fn the_gradient_of_attention_is_the_slope_of_the_loss() {
+    // On more rows than features, the scores of pairs are read from a table.
+    for (n_rows, combination_size, gate, refit_steps) in
+        [(9, 2, false, 0), (40, 2, true, 0), (40, 3, false, 2), (9, 4, true, 1)]
+    {
+        let rows = numbers("rows", n_rows * 6, 1.0);
+        let loss = |parameters: &Parameters| {
+            let model = Model { combination_size, ..plain(parameters, 5, refit_steps) };
+            let mut step = Step::default();
+            step.run(&model, &rows, &Task::default());
+            (step.mse, step.gradients)
+        };
+        let all = attending(parameters(6, 10, 0, 0.4), 2, 3, gate);
+        assert_slopes(all, loss, |_, _| true);
+    }
+}
+
+#[test]
+fn attention_to_nobody_is_no_attention() {
+    let rows = numbers("rows", 30 * 6, 1.0);
+    let all = attending(parameters(6, 10, 0, 1.0), 2, 3, true);
+    let run = |combination_size, sparsity_k| {
+        let model = Model { combination_size, ..plain(&all, sparsity_k, 0) };
+        let mut step = Step::default();
+        step.run(&model, &rows, &Task::default());
+        step
+    };
+
+    let (mut alone, mut nobody) = (run(1, 1), run(2, 1));
+
+    assert_eq!((alone.mse, &alone.gradients), (nobody.mse, &nobody.gradients));
+    assert!(nobody.gradients.attention.output.iter().all(|slope| *slope == 0.0));
+    // What was in the memory does not stay.
+    nobody.run(&Model { combination_size: 2, ..plain(&all, 4, 0) }, &rows, &Task::default());
+    assert!(nobody.gradients.attention.output.iter().any(|slope| *slope != 0.0));
+    nobody.run(&plain(&all, 1, 0), &rows, &Task::default());
+    alone.run(&plain(&all, 1, 0), &rows, &Task::default());
+    assert_eq!(alone.gradients, nobody.gradients);
 }
 
 #[test]
@@ -157,7 +211,7 @@ fn dead_features_follow_the_slope_of_what_they_leave() {
 #[test]
 fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
     let (d_model, n_features, n_units) = (20, 70, 12);
-    let parameters = parameters(d_model, n_features, n_units, 1.0);
+    let parameters = attending(parameters(d_model, n_features, n_units, 1.0), 9, 4, true);
     let rows = numbers("rows", 300 * d_model, 1.0);
     let parts: Vec<Vec<usize>> = (0..n_units).map(|unit| vec![unit, unit + 9]).collect();
     let dead: Vec<bool> = (0..n_features).map(|feature| feature % 5 == 0).collect();
@@ -165,7 +219,8 @@ fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let units = Speakers { parts: &parts, thresholds: &[0.0; 12], speaking: 4 };
-            let model = Model { units: Some(units), ..plain(&parameters, 9, 3) };
+            let units = Some(units);
+            let model = Model { units, combination_size: 3, ..plain(&parameters, 9, 3) };
             let task = Task { dead: Some(&dead), auxk_weight: 0.03 };
             let mut step = Step::default();
             step.run(&model, &rows, &task);
@@ -180,15 +235,16 @@ fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
 
 #[test]
 fn a_step_in_used_memory_is_a_step_in_fresh_memory() {
-    let parameters = parameters(12, 30, 0, 1.0);
+    let parameters = attending(parameters(12, 30, 0, 1.0), 3, 4, false);
     let (many, few) = (numbers("many", 200 * 12, 1.0), numbers("few", 70 * 12, 1.0));
     let dead = [true; 30];
     let (mut used, mut fresh) = (Step::default(), Step::default());
     let all = Task { dead: Some(&dead), auxk_weight: 1.0 };
-    used.run(&plain(&parameters, 15, 4), &many, &all);
+    used.run(&Model { combination_size: 4, ..plain(&parameters, 15, 4) }, &many, &all);
 
-    used.run(&plain(&parameters, 5, 1), &few, &Task::default());
-    fresh.run(&plain(&parameters, 5, 1), &few, &Task::default());
+    let pairs = Model { combination_size: 2, ..plain(&parameters, 5, 1) };
+    used.run(&pairs, &few, &Task::default());
+    fresh.run(&pairs, &few, &Task::default());
 
     assert_eq!(used.gradients, fresh.gradients);
     assert_eq!((used.mse, used.auxk, used.fired), (fresh.mse, fresh.auxk, fresh.fired));
@@ -203,65 +259,95 @@ fn what_is_not_a_number_shows_in_the_loss() {
     step.run(&plain(&broken, 5, 2), &numbers("rows", 20 * 12, 1.0), &Task::default());
 
     assert!(step.mse.is_nan());
+    let mut broken = attending(parameters(12, 30, 0, 1.0), 2, 3, false);
+    broken.attention.embedding[40] = f32::NAN;
+    let pairs = Model { combination_size: 2, ..plain(&broken, 5, 2) };
+    step.run(&pairs, &numbers("rows", 20 * 12, 1.0), &Task::default());
+    assert!(step.mse.is_nan());
 }
 
-/// The median time of a whole training step: the kernel, Adam, directions at length 1.
-fn time(d_model: usize, n_features: usize, refit_steps: usize, n_units: usize) -> Duration {
+/// What a training step is timed on.
+#[derive(Clone, Copy, Default)]
+struct Timed {
+    d_model: usize,
+    n_features: usize,
+    refit_steps: usize,
+    n_units: usize,
+    attends: bool,
+}
+
+/// The tenth and the median time of a whole training step: the kernel, Adam, directions at
+/// length 1.
+fn time(what: Timed) -> [Duration; 2] {
+    let Timed { d_model, n_features, refit_steps, n_units, attends } = what;
     let mut all = parameters(d_model, n_features, n_units, 1.0);
     all.encoder = all.decoder.clone();
+    if attends {
+        all = attending(all, 8, 16, false);
+    }
     let rows = numbers("rows", 512 * d_model, 1.0);
     let parts: Vec<Vec<usize>> = (0..n_units).map(|unit| vec![unit, unit + 100]).collect();
     let thresholds = vec![0.0; n_units];
     let (mut first, mut second, mut step) = (all.zeros_like(), all.zeros_like(), Step::default());
-    let mut times: Vec<Duration> = (1..=60)
+    let mut times: Vec<Duration> = (1..=100)
         .map(|time| {
             let started = Instant::now();
             let units = Speakers { parts: &parts, thresholds: &thresholds, speaking: 8 };
             let units = (n_units > 0).then_some(units);
-            let model = Model { parameters: &all, units, refit_steps, sparsity_k: 32 };
-            step.run(&model, &rows, &Task::default());
-            let rates = AdamRates {
-                rate: 3e-4,
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-                time,
-                decay: 0.0,
-                shorten: 1.0,
-            };
-            let gradients = &mut step.gradients;
-            let directions = Directions {
-                directions: &mut all.decoder,
-                gradient: &mut gradients.decoder,
-                width: d_model,
-            };
-            adam_of_directions(&rates, directions, &mut first.decoder, &mut second.decoder);
-            let others = fields(&mut all).into_iter().zip(fields(gradients));
-            let memory = fields(&mut first).into_iter().zip(fields(&mut second));
-            for (((name, one), (_, gradient)), ((_, first), (_, second))) in others.zip(memory) {
-                if name != "decoder" {
-                    adam(&rates, one, gradient, first, second);
-                }
-            }
+            let plain = plain(&all, 32, refit_steps);
+            step.run(&Model { units, combination_size: 2, ..plain }, &rows, &Task::default());
+            descend(time, &mut all, &mut step.gradients, [&mut first, &mut second]);
             started.elapsed()
         })
         .collect();
     times.sort();
-    times[times.len() / 2]
+    [times[times.len() / 10], times[times.len() / 2]]
+}
+
+fn descend(
+    time: i32,
+    all: &mut Parameters,
+    gradients: &mut Parameters,
+    [first, second]: [&mut Parameters; 2],
+) {
+    let rates = AdamRates {
+        rate: 3e-4,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        time,
+        decay: 0.0,
+        shorten: 1.0,
+    };
+    let width = all.d_model();
+    let (directions, gradient) = (&mut all.decoder, &mut gradients.decoder);
+    let directions = Directions { directions, gradient, width };
+    adam_of_directions(&rates, directions, &mut first.decoder, &mut second.decoder);
+    let others = all.named().zip(gradients.named());
+    let memory = first.named().zip(second.named());
+    for (((name, one), (_, gradient)), ((_, first), (_, second))) in others.zip(memory) {
+        if name != "decoder" {
+            adam(&rates, one, gradient, first, second);
+        }
+    }
 }
 
 #[test]
 #[ignore = "measures, proves nothing"]
 fn how_long_a_step_takes() {
+    let small = Timed { d_model: 128, n_features: 256, ..Timed::default() };
+    let large = Timed { d_model: 384, n_features: 4_096, ..Timed::default() };
     for round in 0..3 {
-        println!(
-            "round {round}: TopK 128->256 {:?}, with 3 refit steps and 128 units {:?}, \
-             with 3 refit steps {:?}, TopK 384->4096 {:?}, with 3 refit steps {:?}",
-            time(128, 256, 0, 0),
-            time(128, 256, 3, 128),
-            time(128, 256, 3, 0),
-            time(384, 4096, 0, 0),
-            time(384, 4096, 3, 0),
-        );
+        println!("round {round}: tenth and median");
+        for (name, what) in [
+            ("TopK 128->256", small),
+            ("with 3 refit steps", Timed { refit_steps: 3, ..small }),
+            ("with 3 refit steps and 128 units", Timed { refit_steps: 3, n_units: 128, ..small }),
+            ("with attention", Timed { attends: true, ..small }),
+            ("TopK 384->4096", large),
+            ("with 3 refit steps", Timed { refit_steps: 3, ..large }),
+        ] {
+            println!("  {name}: {:.2?}", time(what));
+        }
     }
 }

@@ -74,6 +74,17 @@ fn finds_pairs_that_share_a_part_a_triple_and_a_quadruple() {
 }
 
 #[test]
+fn given_sets_get_the_effects_that_they_have() {
+    let sample = Sample::new(&[(&[0, 1], 20)]);
+    let sets = [vec![0, 1], vec![4, 7]];
+
+    let fitted = fitted(&sample.evidence(), &ScreeningConfig::default(), &sets).unwrap();
+
+    let along = |set: &[usize]| fitted.iter().find(|one| one.parts == set).unwrap().effect[20];
+    assert!(along(&[0, 1]) > 0.9 && along(&[4, 7]).abs() < 0.1);
+}
+
+#[test]
 fn finds_nothing_where_there_is_nothing() {
     assert!(Sample::new(&[]).found().is_empty());
 }

@@ -6,8 +6,8 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::NotKeptHere;
 use super::scale::Scale;
-use crate::study::hand_over;
 use crate::study::rating::{Rating, Stage};
+use crate::take_along;
 
 const DIFFICULTY: [(&str, &str); 5] =
     [("", "very easy"), ("", "easy"), ("", "neither"), ("", "hard"), ("", "very hard")];
@@ -106,7 +106,7 @@ pub fn Download(
     };
     let download = move |_| {
         let (file, text) = rating.file();
-        told.set(match hand_over::download(&file, &text) {
+        told.set(match take_along::download(&file, "application/x-ndjson", &text) {
             Ok(()) => format!("{file} is in your downloads."),
             Err(_) => "This browser makes no file; copy the letters instead.".to_string(),
         });
@@ -133,7 +133,7 @@ pub fn CopyCode(
         let text = code::encode(rating.file().1.as_bytes());
         letters.set(text.clone());
         spawn_local(async move {
-            let copied = hand_over::copy(&text).await;
+            let copied = take_along::copy(&text).await;
             told.set(match copied {
                 true => "Copied. Paste all of it, from the first dash to the last.",
                 false => "Select the letters below and copy them.",

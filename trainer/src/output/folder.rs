@@ -1,4 +1,4 @@
-//! The benchmark's files, whole or not there, and what it prints.
+//! Files of a folder that `--out` names, whole or not there, and what is printed beside them.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -7,9 +7,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use shared::plot::Chart;
 
+use super::png;
 use crate::complaint::Complaint;
 use crate::files::write_whole;
-use crate::output::png;
 
 /// Writes one file of `out`.
 ///
@@ -24,18 +24,18 @@ pub fn write(out: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Writes `benchmark.json` with all keys of `parts`.
+/// Writes a JSON file with all keys of `parts`, and what made it.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn write_json(out: &Path, parts: &[Value]) -> Result<()> {
+pub fn write_json(out: &Path, name: &str, parts: &[Value]) -> Result<()> {
     let mut result = json!({ "made_by": crate::version() });
     for (key, value) in parts.iter().filter_map(Value::as_object).flatten() {
         result[key] = value.clone();
     }
     let mut bytes = serde_json::to_vec_pretty(&result)?;
     bytes.push(b'\n');
-    write(out, "benchmark.json", &bytes)
+    write(out, name, &bytes)
 }
 
 /// Writes charts as SVG, PNG and CSV into `plots/`, and gives their names.

@@ -1,0 +1,54 @@
+//! run_4: the whole model without one of its parts at a time.
+
+use shared::{AttentionConfig, UnitsConfig, UnitsPrinciple};
+
+use super::{CsaeTrial, Plan, Relation, Rival, Trial, csae, full, refitted, rival};
+
+/// The trial that lacks nothing.
+const FULL: &str = "full";
+
+/// Each trial differs in one respect from `full`, whose learning rate it takes. `moving_size` also looks
+/// for combinations three times in place of once, because sizes that grow need something to grow in.
+pub(super) fn run_4() -> Plan {
+    let full = full();
+    let without = |principle| {
+        let units = UnitsConfig::new().with_without(Some(principle));
+        CsaeTrial { units: Some(units), ..full.clone() }
+    };
+    let ungated = UnitsConfig::new();
+    let ungated = ungated.clone().with_speaking(ungated.n_units);
+    let attention =
+        CsaeTrial { attention: Some(AttentionConfig::new()), units: None, ..full.clone() };
+    let ablations = [
+        csae("no_refit", CsaeTrial { refit_steps: 0, ..full.clone() }),
+        csae("no_completion", CsaeTrial { completed: false, ..full.clone() }),
+        csae("no_composition", CsaeTrial { units: None, ..full.clone() }),
+        csae("no_orthogonality", without(UnitsPrinciple::Orthogonality)),
+        csae("no_detachment", without(UnitsPrinciple::Detachment)),
+        csae("no_residual", without(UnitsPrinciple::Residual)),
+        csae("no_gate", CsaeTrial { units: Some(ungated), ..full.clone() }),
+        csae("random_parts", CsaeTrial { random_parts: true, ..full.clone() }),
+        csae("moving_k", CsaeTrial { graduated: true, ..full.clone() }),
+        csae("moving_size", CsaeTrial { curriculum: true, ..full.clone() }),
+        csae("diversity", CsaeTrial { diversity_weight: 0.1, ..full.clone() }),
+        csae("attention", attention.clone()),
+        Trial {
+            against: Some("attention"),
+            ..csae("attention_entropy", CsaeTrial { entropy_weight: 0.01, ..attention })
+        },
+        csae("topk_refit", refitted()),
+        rival("coefficient_attention", Rival::CoefficientAttention),
+        rival("literal", Rival::Literal),
+    ];
+    let ablations =
+        ablations.map(|trial| Trial { rate_of: Some(FULL.into()), exported: false, ..trial });
+    Plan {
+        name: "run_4",
+        question: "What is each part of the model good for?",
+        trials: [vec![csae(FULL, full)], ablations.into()].concat(),
+        relation: Relation::Against(FULL),
+        curve: None,
+        costly: true,
+        transcoder: None,
+    }
+}

@@ -1,0 +1,174 @@
+//! The models of a trial on held-out text, and what is known of the one that is exported.
+
+use anyhow::{Context, Result, bail};
+use shared::report::{Combination, Quality};
+use shared::sae::FinishedCsae;
+use shared::sae::dictionary::Dictionary;
+use shared::weights::to_vec;
+use shared::{CharLm, Limits};
+
+use super::{Export, Method, TrainingResult};
+use crate::analysis::causal::Test;
+use crate::analysis::combinations::{self, ReadText};
+use crate::analysis::consistency::{Consistency, Findings, consistency};
+use crate::analysis::evaluation::{ActiveRows, Evaluated, HeldOut};
+use crate::analysis::features::{self, RowText};
+use crate::analysis::{hidden, reuse};
+use crate::experiment::{Experiment, TrialResult};
+use crate::plan::ModelConfig;
+
+/// Of the language model that has learned nothing.
+const RANDOM_SEED: u64 = 2;
+
+/// A trial on held-out text.
+pub(super) struct MeasuredTrial {
+    pub method: Method,
+    /// The same models with their units silent, where they have some and are exported.
+    pub silent: Option<Method>,
+    pub trainings: Vec<TrainingResult>,
+    /// The first seed at the best learning rate.
+    pub export: Option<Export>,
+    /// The same of a rival with the profile's own number of active features, if other programs have
+    /// its form.
+    pub dictionary: Option<(String, Dictionary)>,
+}
+
+impl MeasuredTrial {
+    pub(super) fn of(
+        experiment: &Experiment,
+        lm: &CharLm,
+        held_out: &HeldOut,
+        trial: &TrialResult,
+    ) -> Result<Self> {
+        let label = trial.trial.label();
+        let (mut all, mut silent, mut trainings) = (vec![], vec![], vec![]);
+        let (mut export, mut dictionary) = (None, None);
+        for training in &trial.trainings {
+            let csae = training.model.csae();
+            let Evaluated { quality, active } = match csae {
+                Some(FinishedCsae { model, limits }) => held_out.evaluate(model, *limits)?,
+                None => Evaluated {
+                    quality: held_out.evaluate_any(training.model.autoencoder())?,
+                    active: ActiveRows::default(),
+                },
+            };
+            if training.learning_rate == trial.best_rate {
+                all.push((training.seed, quality));
+                if trial.trial.sparsity_k.is_none() && dictionary.is_none() {
+                    let rival = training.model.autoencoder().dictionary();
+                    dictionary = rival.map(|rival| (label.clone(), rival.clone()));
+                }
+                let exported = csae.filter(|_| trial.trial.exported);
+                if let Some(FinishedCsae { model, limits }) = exported
+                    && model.units.is_some()
+                {
+                    let alone = Limits { combination_size: 1, ..*limits };
+                    silent.push((training.seed, held_out.evaluate(model, alone)?.quality));
+                }
+                if exported.is_some() && export.is_none() {
+                    export = Some(Export::of(experiment, lm, held_out, trial, quality, &active)?);
+                }
+            }
+            trainings.push(TrainingResult {
+                trial: label.clone(),
+                learning_rate: training.learning_rate,
+                seed: training.seed,
+                seconds: training.seconds,
+                selection_fvu: training.selection_fvu,
+                quality,
+                metrics: training.metrics.clone(),
+            });
+        }
+        let k = experiment.profile.k(&trial.trial);
+        let method = |suffix: &str, all: Vec<(u64, Quality)>| {
+            let (seeds, qualities) = all.into_iter().unzip();
+            Method {
+                name: format!("{label}{suffix}"),
+                method: format!("{}{suffix}", trial.trial.name),
+                sparsity_k: k,
+                setting: format!("lr={}", trial.best_rate),
+                seeds,
+                qualities,
+            }
+        };
+        let silent = (!silent.is_empty()).then(|| method("_silent", silent));
+        Ok(Self { method: method("", all), silent, trainings, export, dictionary })
+    }
+}
+
+impl Export {
+    /// The first seed of a trial with what held-out text says of it.
+    fn of(
+        experiment: &Experiment,
+        lm: &CharLm,
+        held_out: &HeldOut,
+        trial: &TrialResult,
+        quality: Quality,
+        active: &ActiveRows,
+    ) -> Result<Self> {
+        let ModelConfig::Csae(config) = experiment.profile.model(&trial.trial) else {
+            bail!("{} is none of ours to export", trial.trial.label());
+        };
+        let random_lm = &experiment.profile.lm.init(RANDOM_SEED, &experiment.device.device);
+        let corpus = &experiment.text.corpus;
+        let first = experiment.windows().counted(0).start;
+        let text = RowText { ids: &corpus.validation, first, vocab: &corpus.vocab };
+        let scale = held_out.scale();
+        let finished: Vec<FinishedCsae> =
+            trial.best().filter_map(|training| training.model.csae().cloned()).collect();
+        let model = finished.first().context("a trial without a model")?;
+        let features = features::statistics(&model.model, scale, lm, active, text);
+        let sets = combinations::of_units(model);
+        let read = ReadText { model, active, text, lm, scale };
+        let told = combinations::statistics(&read, &sets);
+        let test = Test { held_out, lm, random_lm, model, active, scale };
+        let causal = test.run(&told);
+        let hidden = match &experiment.text.hidden {
+            Some(hidden) => hidden::tell(&hidden::Active::of(model, active), hidden, first)?,
+            None => vec![],
+        };
+        let live: Vec<usize> =
+            (0..features.len()).filter(|one| features[*one].density > 0.0).collect();
+        let consistency = agreement(&told, &finished, config.d_model);
+        Ok(Self {
+            name: trial.trial.label(),
+            quality,
+            units: sets.len(),
+            hidden,
+            causal,
+            combinations: with_seeds(told, consistency.as_ref()),
+            consistency,
+            reuse: reuse::of(&sets, &live, features.len()),
+            features,
+            model: model.model.clone(),
+            config,
+        })
+    }
+}
+
+/// How far the other models have the combinations of the first; nothing without units.
+fn agreement(
+    combinations: &[Combination],
+    models: &[FinishedCsae],
+    d_model: usize,
+) -> Option<Consistency> {
+    let mut findings = models.iter().filter(|finished| finished.model.units.is_some()).map(|it| {
+        let directions = to_vec(it.model.decoder.val());
+        Findings { directions, combinations: combinations::of_units(it) }
+    });
+    let sets = combinations.iter().map(|one| one.parts.clone()).collect();
+    let first = Findings { combinations: sets, ..findings.next()? };
+    consistency(&first, &findings.collect::<Vec<_>>(), d_model)
+}
+
+/// The combinations with the number of models that have them.
+fn with_seeds(
+    mut combinations: Vec<Combination>,
+    consistency: Option<&Consistency>,
+) -> Vec<Combination> {
+    if let Some(told) = consistency {
+        let all = combinations.iter_mut().zip(&told.found);
+        all.for_each(|(one, found)| one.seeds = Some([*found, told.trainings]));
+    }
+    combinations
+}

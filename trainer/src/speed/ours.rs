@@ -1,0 +1,237 @@
+//! Our own times, of trainings as users run them: batches, gradients, Adam and what is kept on the way.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use burn::prelude::*;
+use rand::RngExt;
+use shared::random;
+use shared::vocab::Vocab;
+use shared::weights::{self, Weight, Weights, param};
+use shared::{AttentionConfig, CharLmConfig, CsaeConfig, UnitsConfig};
+
+use super::ratios::Times;
+use super::tasks::Task;
+use crate::baselines::pca::Pca;
+use crate::data::{Corpus, Rows};
+use crate::interrupt;
+use crate::plan::{
+    AutoencoderTraining, CompositionTraining, LmTraining, Profile, ProfileName, Schedule,
+};
+use crate::results;
+use crate::train::autoencoder::{self, AutoencoderTask};
+use crate::train::lm::{self, LmTask};
+use crate::train::rows::RecordedRows;
+use crate::train::{Observer, Snapshot};
+
+/// Steps before the clock counts: the first also measures losses.
+const WARM_UP: u64 = 5;
+/// How many characters are written at once.
+const CHARACTERS: usize = 1_000;
+/// How many rows an autoencoder is given at once.
+const BATCH: usize = 512;
+
+/// How long a task takes us, measured for about so many seconds.
+///
+/// # Errors
+/// A training fails, or the user stops it.
+pub fn time(task: Task, seconds: f64) -> Result<Times> {
+    let measured = |count| Times::of(times(task, count)?).context("nothing was measured");
+    let call = measured(3)?.median * units_of(task) as f64;
+    measured(((seconds * 1e3 / call) as u64).clamp(3, 50_000))
+}
+
+/// The milliseconds of so many calls, each for one step, character or fit.
+///
+/// # Errors
+/// A training fails, or the user stops it.
+pub fn times(task: Task, count: u64) -> Result<Vec<f64>> {
+    let small = CsaeConfig::new(128);
+    match task {
+        Task::LanguageModel => watched(count, &language_model),
+        Task::Writing => writing(count),
+        Task::Topk => autoencoder(&small, count),
+        Task::TopkLarge => autoencoder(&CsaeConfig::new(384).with_n_features(4_096), count),
+        Task::Attention => autoencoder(&small.with_attention(Some(AttentionConfig::new())), count),
+        Task::Units => {
+            autoencoder(&small.with_units(Some(UnitsConfig::new())).with_refit_steps(3), count)
+        }
+        Task::Pca => principal_components(128, count),
+        Task::PcaLarge => principal_components(384, count),
+    }
+}
+
+/// How many times what is counted a call does.
+fn units_of(task: Task) -> usize {
+    if task == Task::Writing { CHARACTERS } else { 1 }
+}
+
+/// An observer with a watch: the milliseconds from each step to the next.
+struct Watch {
+    last: Instant,
+    times: Vec<f64>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self { last: Instant::now(), times: vec![] }
+    }
+}
+
+impl Observer for Watch {
+    fn progress(&mut self, _step: u64, _message: &dyn Fn() -> String) {
+        self.times.push(self.last.elapsed().as_secs_f64() * 1e3);
+        self.last = Instant::now();
+    }
+
+    fn save(&mut self, _snapshot: Snapshot) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The times of so many steps; `train` makes some more and is watched.
+fn watched(count: u64, train: &dyn Fn(u64, &mut Watch) -> Result<()>) -> Result<Vec<f64>> {
+    let mut watch = Watch::start();
+    train(count + WARM_UP, &mut watch)?;
+    Ok(watch.times.split_off(WARM_UP as usize))
+}
+
+/// The times of so many calls, as what a unit of each takes.
+fn repeated(count: u64, units: usize, call: &mut dyn FnMut() -> Result<()>) -> Result<Vec<f64>> {
+    let mut timed = || {
+        interrupt::check()?;
+        let started = Instant::now();
+        call()?;
+        Ok(started.elapsed().as_secs_f64() * 1e3 / units as f64)
+    };
+    (0..count).map(|_| timed()).collect()
+}
+
+fn language_model(steps: u64, watch: &mut Watch) -> Result<()> {
+    let config = CharLmConfig::new(65);
+    let training = LmTraining {
+        iterations: steps,
+        eval_interval: u64::MAX,
+        eval_batches: 1,
+        ..Profile::named(ProfileName::Cpu).lm_training
+    };
+    let corpus = corpus(config.vocab_size, 200_000);
+    let device = &Device::flex();
+    let task = LmTask { config: &config, training: &training, corpus: &corpus, seed: 1, device };
+    lm::train(&task, None, watch).map(drop)
+}
+
+/// Random characters: what is written does not change how long it takes to read.
+pub(super) fn corpus(vocab_size: usize, length: usize) -> Corpus {
+    let mut stream = random::stream(1, "text of a speed test");
+    let mut ids: Vec<u32> =
+        (0..length).map(|_| stream.random_range(0..vocab_size as u32)).collect();
+    let letters: String = ('!'..).take(vocab_size).collect();
+    Corpus {
+        name: "random".into(),
+        vocab: Vocab::of(&letters),
+        validation: ids.split_off(length * 9 / 10),
+        train: ids,
+        sha256: String::new(),
+    }
+}
+
+fn writing(count: u64) -> Result<Vec<f64>> {
+    let config = CharLmConfig::new(65);
+    let model = config.init(1, &Device::flex());
+    repeated(count, CHARACTERS, &mut || results::write(&model, &config, CHARACTERS).map(drop))
+}
+
+fn autoencoder(config: &CsaeConfig, count: u64) -> Result<Vec<f64>> {
+    let rows = rows(config.d_model, 32 * BATCH);
+    watched(count, &|steps, watch| learn(config, &rows, steps, watch))
+}
+
+/// Trains an autoencoder for so many steps; its units, where it has some, have parts from the start.
+pub(super) fn learn(
+    config: &CsaeConfig,
+    rows: &Rows,
+    steps: u64,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let device = Device::flex();
+    let training = AutoencoderTraining {
+        steps,
+        batch_size: BATCH,
+        // Never: what a screening costs is measured where there is something to find.
+        composition: CompositionTraining { at: 2.0, ..CompositionTraining::default() },
+        completion: None,
+        ..Profile::named(ProfileName::Cpu).autoencoder_training
+    };
+    let task = AutoencoderTask {
+        name: "speed",
+        config,
+        schedule: Schedule::default(),
+        training: &training,
+        learning_rate: 3e-4,
+        seed: 1,
+    };
+    let resume = config.units.is_some().then(|| with_parts(config, &device));
+    let mut source = RecordedRows::new(rows, BATCH, 1, &device);
+    autoencoder::train(&task, &mut source, resume, observer).map(drop)
+}
+
+/// A training before its first step, each unit with two features as parts.
+fn with_parts(config: &CsaeConfig, device: &Device) -> Snapshot {
+    let mut model = config.init(1, device);
+    let n_features = config.n_features;
+    if let Some(units) = &mut model.units {
+        let [n_units, d_model] = units.effects.val().dims();
+        let mut parts = vec![0.0; n_features * n_units];
+        for unit in 0..n_units {
+            for part in [unit, unit + n_units] {
+                parts[part % n_features * n_units + unit] = 1.0;
+            }
+        }
+        units.parts = param(parts, [n_features, n_units], device).set_require_grad(false);
+        let mut stream = random::stream(1, "effects of a speed test");
+        let effects = random::normal(&mut stream, n_units * d_model, 0.1);
+        units.effects = param(effects, [n_units, d_model], device);
+    }
+    let mut all = Weights::new();
+    weights::put(&mut all, "model.", weights::of(&model));
+    let zeros = |count: usize| Weight { shape: vec![count], values: vec![0.0; count] };
+    all.insert("silent".into(), zeros(n_features));
+    all.insert("any_dead".into(), zeros(1));
+    Snapshot { weights: all, ..Snapshot::default() }
+}
+
+/// Rows without any structure.
+pub(super) fn rows(width: usize, count: usize) -> Rows {
+    let mut stream = random::stream(1, "rows of a speed test");
+    Rows { values: random::normal(&mut stream, count * width, 1.0), width }
+}
+
+fn principal_components(d_model: usize, count: u64) -> Result<Vec<f64>> {
+    let (rows, device) = (rows(d_model, 100_000), Device::flex());
+    repeated(count, 1, &mut || Pca::fit(rows.blocks(8_192, &device), d_model, &device).map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_have_their_parts_from_the_first_step_on() {
+        let config = CsaeConfig::new(8)
+            .with_n_features(20)
+            .with_sparsity_k(6)
+            .with_units(Some(UnitsConfig::new().with_n_units(7)));
+
+        let snapshot = with_parts(&config, &Device::flex());
+
+        let stored = weights::part(&snapshot.weights, "model.");
+        let model = weights::load(config.init(2, &Device::flex()), &stored).unwrap();
+        let parts = model.units.unwrap().combinations();
+        assert_eq!(parts[0], [0, 7]);
+        assert!(parts.iter().all(|parts| parts.len() == 2), "{parts:?}");
+        let mut watch = Watch::start();
+        learn(&config, &rows(8, BATCH), 3, &mut watch).unwrap();
+        assert_eq!(watch.times.len(), 3);
+    }
+}

@@ -1,0 +1,113 @@
+//! What is measured, and what a peer is asked for the same.
+
+use clap::ValueEnum;
+
+/// A piece of work whose time users feel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Task {
+    /// A training step of the language model of the profile `cpu`
+    LanguageModel,
+    /// A character that this language model writes
+    Writing,
+    /// A training step of TopK, 128 -> 256, k = 32
+    Topk,
+    /// A training step of TopK, 384 -> 4096, k = 32
+    TopkLarge,
+    /// A training step with attention between 32 active features
+    Attention,
+    /// A training step with 128 composition units and refitted features, without a screening
+    Units,
+    /// Principal components of 100,000 rows of 128 numbers
+    Pca,
+    /// Principal components of 100,000 rows of 384 numbers
+    PcaLarge,
+}
+
+/// What a peer runs for a task.
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    /// Its file in the peers' folder.
+    pub file: &'static str,
+    /// What it is told, beside seconds and threads.
+    pub arguments: &'static [&'static str],
+}
+
+impl Task {
+    /// Every task, in the order in which they are shown.
+    pub fn all() -> Vec<Self> {
+        Self::value_variants().to_vec()
+    }
+
+    /// As in `--tasks` and in the results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LanguageModel => "language_model",
+            Self::Writing => "writing",
+            Self::Topk => "topk",
+            Self::TopkLarge => "topk_large",
+            Self::Attention => "attention",
+            Self::Units => "units",
+            Self::Pca => "pca",
+            Self::PcaLarge => "pca_large",
+        }
+    }
+
+    /// What a person calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::LanguageModel => "language model, 4 layers of 128: a step of 12 x 64 characters",
+            Self::Writing => "the same writes: a character",
+            Self::Topk => "TopK 128 -> 256, k 32: a step of 512 rows",
+            Self::TopkLarge => "TopK 384 -> 4096, k 32: a step of 512 rows",
+            Self::Attention => {
+                "attention between 32 active features, 128 -> 256: a step of 512 rows"
+            }
+            Self::Units => "128 units, refitted, 128 -> 256, k 32: a step of 512 rows",
+            Self::Pca => "PCA of 100,000 x 128",
+            Self::PcaLarge => "PCA of 100,000 x 384",
+        }
+    }
+
+    /// The largest share of the peer's time that we are content with.
+    pub fn goal(self) -> f64 {
+        match self {
+            Self::LanguageModel => 0.8,
+            Self::Writing => 0.13, // 4,000 characters a second, where PyTorch wrote 535
+            Self::Topk => 0.4,
+            Self::TopkLarge => 0.25,
+            Self::Attention => 0.1,
+            Self::Units => 0.15,
+            Self::Pca | Self::PcaLarge => 1.0,
+        }
+    }
+
+    /// What a peer runs.
+    pub fn script(self) -> Script {
+        let script = |file, arguments| Script { file, arguments };
+        match self {
+            Self::LanguageModel => script("language_model.py", &["--what=step"]),
+            Self::Writing => script("language_model.py", &["--what=write"]),
+            Self::Topk => script("topk.py", &[]),
+            Self::TopkLarge => script("topk.py", &["--width=384", "--features=4096"]),
+            Self::Attention => script("attention.py", &[]),
+            Self::Units => script("units.py", &[]),
+            Self::Pca => script("pca.py", &[]),
+            Self::PcaLarge => script("pca.py", &["--width=384"]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_has_the_name_that_arguments_give_it() {
+        for task in Task::all() {
+            let value = task.to_possible_value().unwrap();
+
+            assert_eq!(value.get_name(), task.name());
+        }
+    }
+}
