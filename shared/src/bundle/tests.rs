@@ -129,6 +129,20 @@ fn combinations_come_back_and_those_of_foreign_features_are_refused() {
 }
 
 #[test]
+fn models_come_without_statistics_and_no_less_checked() {
+    let whole = bundle(Precision::F32);
+    let mut files = whole.to_files().unwrap();
+
+    let models = Bundle::models_of_files(&files).unwrap();
+
+    assert_eq!(models.weights, whole.weights);
+    assert_eq!(models.manifest.lm, whole.manifest.lm);
+    assert!(models.features.is_empty() && !Bundle::from_files(&files).unwrap().features.is_empty());
+    files.get_mut(FEATURES).unwrap()[9] ^= 1;
+    assert!(matches!(Bundle::models_of_files(&files), Err(BundleError::Damaged { .. })));
+}
+
+#[test]
 fn tensors_that_do_not_fit_the_configuration_are_errors() {
     let mut bundle = bundle(Precision::F32);
     bundle.manifest.lm.d_model = 16;
