@@ -57,7 +57,7 @@ pub struct Profile {
     pub autoencoder_training: AutoencoderTraining,
     /// How many steps each training has in plans that are costly.
     pub costly_steps: u64,
-    /// On how many rows units then look for combinations.
+    /// On how many rows, at most, directions and combinations are then looked for.
     pub costly_rows: usize,
     /// How missing directions are looked for, in trials that do so.
     pub completion: DictionaryCompletion,
@@ -236,7 +236,7 @@ fn cpu() -> Profile {
             diversity_weight: 0.0,
             entropy_weight: 0.0,
         },
-        costly_steps: 1_500,
+        costly_steps: 1_000,
         costly_rows: 16_384,
         completion: DictionaryCompletion {
             times: 5,
@@ -285,8 +285,8 @@ fn smoke() -> Profile {
             },
             ..cpu.autoencoder_training
         },
-        costly_steps: 40,
-        costly_rows: 2_048,
+        costly_steps: 20,
+        costly_rows: 512,
         completion: DictionaryCompletion { times: 2, rows: 2_048, ..cpu.completion },
         learning_rates: vec![3e-4, 1e-3],
         seeds: 2,

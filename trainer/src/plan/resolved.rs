@@ -12,13 +12,14 @@ use crate::settings::Settings;
 const GROWING: [f64; 3] = [0.3, 0.3 + 0.7 / 3.0, 0.3 + 1.4 / 3.0];
 
 impl Profile {
-    /// The sizes for a plan: a costly one gets fewer steps, and rows to look for combinations in.
+    /// The sizes for a plan: a costly one gets fewer steps, and fewer rows to look into.
     pub fn for_plan(mut self, plan: &Plan) -> Self {
         if plan.costly {
             let training = &mut self.autoencoder_training;
             training.warmup = training.warmup * self.costly_steps / training.steps;
             training.steps = self.costly_steps;
-            training.composition.rows = self.costly_rows;
+            training.composition.rows = training.composition.rows.min(self.costly_rows);
+            self.completion.rows = self.completion.rows.min(self.costly_rows);
         }
         self
     }
