@@ -8,6 +8,9 @@ use shared::report::Quality;
 use crate::analysis::paired::interval;
 use crate::results::{Method, Results};
 
+/// How many times as many active features as asked for a method may have to be called the best.
+const MORE: f64 = 1.1;
+
 /// `pareto.md` and `pareto.csv`, if methods were tried with several numbers of active features.
 pub fn tables(results: &Results) -> Vec<(String, String)> {
     match curves(&results.methods) {
@@ -121,13 +124,17 @@ fn is_on_front(method: &Method, curves: &[Vec<&Method>]) -> bool {
         .any(|(other_l0, other_fvu)| other_l0 <= l0 * 1.01 && other_fvu < fvu)
 }
 
-/// Who leaves least and recovers most at each number of active features.
+/// Who leaves least and recovers most at each number of active features, among those that have hardly
+/// more than asked for.
 fn winners(curves: &[Vec<&Method>]) -> String {
     let mut ks: Vec<usize> = curves.iter().flatten().map(|method| method.sparsity_k).collect();
     ks.sort_unstable();
     ks.dedup();
     let of_k = |k: &usize| {
-        let at_k = || curves.iter().flatten().filter(|method| method.sparsity_k == *k);
+        let is_sparse = |method: &&&Method| {
+            method.sparsity_k == *k && method.mean(|quality| quality.l0) <= MORE * *k as f64
+        };
+        let at_k = || curves.iter().flatten().filter(is_sparse);
         let least = |value: fn(&Method) -> f64| {
             at_k().min_by(|one, other| value(one).total_cmp(&value(other)))
         };
