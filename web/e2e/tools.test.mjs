@@ -114,6 +114,7 @@ const beside = async (name) => {
 page("runs are compared side by side", "#/", async (page) => {
   await page.getByRole("link", { name: "Compare" }).click();
   await heading(page, "Compare runs");
+  await id(page, "runs").locator("tbody tr").first().waitFor();
   assert.equal(await id(page, "runs").locator("tbody tr").count(), 2);
   const rows = id(page, "compared").locator("tbody tr");
   assert.equal(await rows.count(), index.methods.length);
