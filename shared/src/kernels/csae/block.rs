@@ -213,7 +213,7 @@ impl Block {
         }
         let residual = &mut self.residual[row * self.d_model..][..self.d_model];
         leave_over(lanes, parameters, residual, centred, (last, &directions), spoken);
-        if let Some(tables) = context.attention {
+        if let Some(tables) = context.attention.filter(|_| attention::COMPOSED) {
             self.attended.compose(lanes, tables, row, (active, last), residual);
         }
         self.squares += lanes.square(residual);

@@ -29,6 +29,9 @@ pub(super) use tables::Tables;
 use super::Model;
 use crate::kernels::lanes::Lanes;
 
+/// Whether the way forward has attention. The engine of a browser, which is to be small, goes without:
+/// it leaves such models to tensors.
+pub(super) const COMPOSED: bool = cfg!(not(target_family = "wasm"));
 /// How many heads are computed side by side.
 const HEADS: usize = 8;
 
