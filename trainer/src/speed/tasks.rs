@@ -69,16 +69,16 @@ impl Task {
         }
     }
 
-    /// The largest share of the peer's time that we are content with.
-    pub fn goal(self) -> f64 {
+    /// With what we are content: a share of the peer's time, or a time.
+    pub fn goal(self) -> &'static str {
         match self {
-            Self::LanguageModel => 0.8,
-            Self::Writing => 0.13, // 4,000 characters a second, where PyTorch wrote 535
-            Self::Topk => 0.4,
-            Self::TopkLarge => 0.25,
-            Self::Attention => 0.1,
-            Self::Units => 0.15,
-            Self::Pca | Self::PcaLarge => 1.0,
+            Self::LanguageModel => "0.80",
+            Self::Writing => "250 us",
+            Self::Topk => "0.40",
+            Self::TopkLarge => "0.25",
+            Self::Attention => "0.10",
+            Self::Units => "0.15",
+            Self::Pca | Self::PcaLarge => "1.00",
         }
     }
 
