@@ -137,7 +137,7 @@ impl Tables {
     /// What blocks read, once the tables are filled for this `model`.
     pub(super) fn context<'a>(&'a self, model: &'a Model<'a>) -> Context<'a> {
         let lanes = Lanes::new();
-        let Self { encoder, directions, gram, lengths, by_first_part, .. } = &*self;
+        let Self { encoder, directions, gram, lengths, by_first_part, .. } = self;
         Context { lanes, model, encoder, directions, gram, lengths, by_first_part }
     }
 }
