@@ -169,13 +169,8 @@ impl Tables {
     /// What blocks read, once the tables are filled for this `model`.
     pub(super) fn context<'a>(&'a self, model: &'a Model<'a>) -> Context<'a> {
         let lanes = Lanes::new();
-<<<<<<< HEAD
         let Self { encoder, directions, gram, lengths, by_first_part, attention, .. } = self;
         let attention = self.attends.then_some(attention);
         Context { lanes, model, encoder, directions, gram, lengths, by_first_part, attention }
-=======
-        let Self { encoder, directions, gram, lengths, by_first_part, .. } = self;
-        Context { lanes, model, encoder, directions, gram, lengths, by_first_part }
->>>>>>> web
     }
 }
