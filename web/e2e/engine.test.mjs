@@ -33,17 +33,17 @@ test("what cannot be read is refused on the page, and the next text is read", as
   const { page, complaints, close } = await visit(browser, site, "#/text");
   const hint = id(page, "own-hint");
   await id(page, "own-text").fill("日本");
-  await page.waitForFunction(() => /does not know/.test(document.querySelector("#own-hint").innerText));
+  await page.waitForFunction(() => /does not know/.test(document.querySelector("#own-hint")?.innerText));
   assert.ok(await id(page, "read").isDisabled());
   const began = Date.now();
   await id(page, "own-text").evaluate((area) => {
     area.value = "a".repeat(10_000_000);
     area.dispatchEvent(new Event("input", { bubbles: true }));
   });
-  await page.waitForFunction(() => /257 characters; at most 256/.test(document.querySelector("#own-hint").innerText));
+  await page.waitForFunction(() => /257 characters; at most 256/.test(document.querySelector("#own-hint")?.innerText));
   assert.ok(Date.now() - began < 5_000);
   await id(page, "own-text").fill("\u0000\u0007x");
-  await page.waitForFunction(() => /does not know/.test(document.querySelector("#own-hint").innerText), null, { timeout: 5_000 });
+  await page.waitForFunction(() => /does not know/.test(document.querySelector("#own-hint")?.innerText), null, { timeout: 5_000 });
   await id(page, "own-text").fill("to be");
   await id(page, "read").click();
   await id(page, "seconds").waitFor({ timeout: 60_000 });
@@ -52,7 +52,7 @@ test("what cannot be read is refused on the page, and the next text is read", as
   await close();
 });
 
-const chipSays = (page, expected) => page.waitForFunction((expected) => document.querySelector('[data-testid="engine"]').innerText.endsWith(expected), expected);
+const chipSays = (page, expected) => page.waitForFunction((expected) => document.querySelector('[data-testid="engine"]')?.innerText.endsWith(expected), expected);
 
 // What is wrong with the engine's files, and what the page says of it.
 const bundle = await json(`data/${run}/model/bundle.json`);

@@ -47,7 +47,7 @@ test("own text is read on the processor, and WebGPU's absence is told", async ()
   assert.equal((await page.$$(`${id("strip")} button`)).length, [...text].length);
   await page.click(id("engine"));
   await page.click(id("gpu"));
-  await page.waitForFunction(() => /not on the graphics card: this browser has no WebGPU/.test(document.querySelector("#own-hint").innerText), patient);
+  await page.waitForFunction(() => /not on the graphics card: this browser has no WebGPU/.test(document.querySelector("#own-hint")?.innerText), patient);
   await page.waitForSelector(id("seconds"), patient);
   assert.deepEqual(complaints, []);
   await page.close();

@@ -53,7 +53,7 @@ async function answer(page, place) {
   await page.keyboard.press("Enter");
 }
 const flat = (text) => text.replace(/[\s⏎␣]/g, "");
-const saved = (page, told) => page.waitForFunction((told) => document.querySelector("[data-testid=saved]").innerText === told, told);
+const saved = (page, told) => page.waitForFunction((told) => document.querySelector("[data-testid=saved]")?.innerText === told, told);
 // Downloads the answers and reads their lines.
 async function downloaded(page) {
   const [download] = await Promise.all([page.waitForEvent("download"), id(page, "download").click()]);

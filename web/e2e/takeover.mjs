@@ -15,7 +15,7 @@ export async function choose(page) {
 // Waits until the processor has taken over for `reason` and has read the text.
 export async function tookOver(page, reason) {
   const told = `On the processor; not on the graphics card: ${reason}`;
-  await page.waitForFunction((told) => document.querySelector("#own-hint").innerText.startsWith(told), told, { timeout: 60_000 });
+  await page.waitForFunction((told) => document.querySelector("#own-hint")?.innerText.startsWith(told), told, { timeout: 60_000 });
   await id(page, "seconds").waitFor({ timeout: 60_000 });
   assert.match(await id(page, "engine").innerText(), /CPU, WebGPU off$/);
   assert.equal(await id(page, "own-text").inputValue(), text);

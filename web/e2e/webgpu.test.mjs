@@ -26,7 +26,7 @@ test("own text is read on the graphics card, and on the processor when that is l
   const { page, close } = await visit(browser, site, `#/text?t=${code(text)}`);
   await page.evaluate(() => { window.csaeSoftwareAdapter = 500; });
   await choose(page);
-  await page.waitForFunction(() => /WebGPU: google swiftshader$/.test(document.querySelector("[data-testid=engine]").innerText), null, { timeout: 500_000 });
+  await page.waitForFunction(() => /WebGPU: google swiftshader$/.test(document.querySelector("[data-testid=engine]")?.innerText), null, { timeout: 500_000 });
   await id(page, "seconds").waitFor({ timeout: 100_000 });
   await (await browser.newBrowserCDPSession()).send("Browser.crashGpuProcess");
   await tookOver(page, "the graphics card was lost");
