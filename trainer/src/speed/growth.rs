@@ -124,7 +124,7 @@ pub fn charts(growths: &[Growth], machine: &str) -> Vec<(String, Chart)> {
     let series = growths.iter().map(|growth| {
         let (size, seconds) = growth.points.first().copied().unwrap_or((1.0, 1.0));
         Series {
-            label: format!("{}: exponent {:.2}", growth.name, growth.exponent()),
+            label: format!("{} {:.2}", growth.name, growth.exponent()),
             mark: Mark::LinePoints,
             points: growth.points.iter().map(|(x, y)| (x / size, y / seconds)).collect(),
             intervals: vec![],
@@ -133,7 +133,7 @@ pub fn charts(growths: &[Growth], machine: &str) -> Vec<(String, Chart)> {
     let axis = |label: &str| Axis { label: label.into(), scale: Scale::Log10 };
     let chart = Chart {
         title: "How times grow".into(),
-        subtitle: Some(machine.into()),
+        subtitle: Some(format!("{machine}; behind each name the exponent")),
         x: axis("size, as a multiple of the smallest"),
         y: axis("time, as a multiple of the shortest"),
         series: series.collect(),
