@@ -177,7 +177,7 @@ fn clear_rows(
     all.select(0, Tensor::from_ints(&chosen[..], &device))
 }
 
-/// A gradient as small as this has cancelled, and is as exact as what it consists of.
+/// A gradient as small as this has nearly cancelled; few may have.
 const CANCELLED: f32 = 1e-3;
 
 fn largest(values: &[f32]) -> f32 {
@@ -186,7 +186,9 @@ fn largest(values: &[f32]) -> f32 {
 
 fn assert_close(seed: u64, name: &str, ours: &[f32], theirs: &[f32]) {
     assert_eq!(ours.len(), theirs.len(), "{name}");
-    let largest = largest(theirs).max(CANCELLED);
+    // With attention a gradient that is 0 can be 1e-15 by rounding.
+    let least = if seed < FIRST_WITH_ATTENTION { 1e-12 } else { 1e-9 };
+    let largest = largest(theirs).max(least);
     for (place, (one, other)) in ours.iter().zip(theirs).enumerate() {
         let off = (one - other).abs() / largest;
         assert!(off < 1e-5, "case {seed}, {name} {place}: {one} is not {other}, off by {off}");
