@@ -18,6 +18,7 @@ use crate::analysis::consistency::Consistency;
 use crate::analysis::evaluation::{HeldOut, Reference};
 use crate::analysis::hidden::Told;
 use crate::analysis::reuse::Reuse;
+use crate::baselines::pca::Pca;
 use crate::data::languages::TaskAccuracy;
 use crate::experiment::transcoder::Transcoded;
 use crate::experiment::{Experiment, ReadyRows, TrialResult};
@@ -183,7 +184,8 @@ impl Results {
             &rows.normalization,
         )?;
         stage.progress(1, &|| "held-out text read".into());
-        let mut methods = baselines::all(&held_out, rows, &sparsities(experiment))?;
+        let pca = Pca::fit(rows.train.blocks(8_192, &rows.device), rows.train.width, &rows.device)?;
+        let mut methods = baselines::all(&held_out, rows, &pca, &sparsities(experiment))?;
         let (mut trainings, mut exports, mut diverged) = (vec![], vec![], vec![]);
         let mut dictionaries = vec![];
         for trial in &trials {
@@ -200,7 +202,7 @@ impl Results {
             stage.progress(1 + trainings.len() as u64, &|| trial.trial.label());
         }
         ensure!(!exports.is_empty(), "no training came to its end: {}", diverged.join("; "));
-        let sample = Sample::of(&held_out, rows, profile.sparsity_k, &exports)?;
+        let sample = Sample::of(&held_out, &pca, profile.sparsity_k, &exports);
         let lm = LmResult::of(lm, experiment)?;
         stage.finish(&format!("{} methods on {} held-out rows", methods.len(), held_out.count()));
         Ok(Self {

@@ -1,5 +1,6 @@
 //! The folder of a run: locked while a trainer works in it, every file whole or not there.
 
+pub mod finished;
 pub mod snapshot_file;
 
 use std::cell::RefCell;

@@ -45,13 +45,24 @@ pub fn write_json(out: &Path, name: &str, parts: &[Value]) -> Result<()> {
 pub fn write_plots(out: &Path, charts: Vec<(String, Chart)>) -> Result<Vec<String>> {
     let mut names = vec![];
     for (name, chart) in charts {
-        let svg = chart.to_svg();
-        write(out, &format!("plots/{name}.svg"), svg.as_bytes())?;
-        write(out, &format!("plots/{name}.png"), &png::render(&svg, 1440)?)?;
-        write(out, &format!("plots/{name}.csv"), chart.to_csv().as_bytes())?;
+        for (file, bytes) in plot(&name, &chart)? {
+            write(out, &file, &bytes)?;
+        }
         names.push(name);
     }
     Ok(names)
+}
+
+/// A chart as SVG, PNG and CSV, by their names.
+///
+/// # Errors
+/// It cannot be drawn.
+pub fn plot(name: &str, chart: &Chart) -> Result<[(String, Vec<u8>); 3]> {
+    const WIDTH: u32 = 1_440;
+    let svg = chart.to_svg();
+    let png = png::render(&svg, WIDTH)?;
+    let files = [("svg", svg.into_bytes()), ("png", png), ("csv", chart.to_csv().into_bytes())];
+    Ok(files.map(|(end, bytes)| (format!("plots/{name}.{end}"), bytes)))
 }
 
 /// Prints a table. Whoever reads it may have gone; the result is in the files.

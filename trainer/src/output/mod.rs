@@ -52,10 +52,9 @@ pub fn write(experiment: &Experiment, results: &Results) -> Result<()> {
     charts.extend(causal::charts(results, &experiment.text.corpus.vocab));
     charts.extend(hidden::charts(results));
     for (name, chart) in charts {
-        let svg = chart.to_svg();
-        folder.write(&format!("plots/{name}.svg"), svg.as_bytes())?;
-        folder.write(&format!("plots/{name}.png"), &png::render(&svg, 1440)?)?;
-        folder.write(&format!("plots/{name}.csv"), chart.to_csv().as_bytes())?;
+        for (file, bytes) in folder::plot(&name, &chart)? {
+            folder.write(&file, &bytes)?;
+        }
     }
     folder.write(
         "all_results.npy",

@@ -18,12 +18,9 @@ use shared::bundle::Files;
 use crate::complaint::Complaint;
 use crate::console::Console;
 use crate::files::write_whole;
-use crate::output::png;
+use crate::output::folder;
 use crate::run_folder::CONFIG;
 use recorded::Recorded;
-
-/// How wide a picture is, in pixels.
-const WIDTH: u32 = 1440;
 
 /// Tables, plots and text of several finished runs, from their recorded results, without training
 #[derive(Args, Clone, Debug)]
@@ -84,10 +81,7 @@ fn files(runs: &[Recorded]) -> Result<Files> {
         files.insert(format!("{}.md", table.name), table.markdown().into_bytes());
     }
     for (name, chart) in &charts {
-        let svg = chart.to_svg();
-        files.insert(format!("plots/{name}.png"), png::render(&svg, WIDTH)?);
-        files.insert(format!("plots/{name}.svg"), svg.into_bytes());
-        files.insert(format!("plots/{name}.csv"), chart.to_csv().into_bytes());
+        files.extend(folder::plot(name, chart)?);
     }
     let text = text::of(runs, &claims, &tables, &charts);
     files.insert("report.md".into(), text.into_bytes());

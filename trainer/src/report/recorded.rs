@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::report::{DatasetInfo, FinalInfo, Metric, is_found_again};
 
 use crate::complaint::Complaint;
+use crate::run_folder::finished::{damaged, json};
 use crate::run_folder::{CONFIG, FINAL_INFO, RunFolder};
 
 /// What a report reads of a run.
@@ -160,16 +160,6 @@ fn unfinished(folder: &Path) -> Complaint {
     Complaint::usage(format!("no report of {}: {what}", folder.display()))
         .detail("looked for", folder.join(FINAL_INFO).display())
         .fix(fix)
-}
-
-fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = fs::read(path).map_err(|error| damaged(path, &error))?;
-    Ok(serde_json::from_slice(&bytes).map_err(|error| damaged(path, &error))?)
-}
-
-fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> Complaint {
-    Complaint::failed(format!("cannot use {}: {reason}", path.display()))
-        .fix("delete the run's folder and run it again")
 }
 
 fn metrics(path: &Path) -> Result<Vec<Metric>> {

@@ -11,9 +11,14 @@ use crate::baselines::pca::Pca;
 use crate::experiment::ReadyRows;
 
 /// Every baseline at every number of active features, the profile's own one first.
-pub(super) fn all(held_out: &HeldOut, rows: &ReadyRows, ks: &[usize]) -> Result<Vec<Method>> {
+pub(super) fn all(
+    held_out: &HeldOut,
+    rows: &ReadyRows,
+    pca: &Pca,
+    ks: &[usize],
+) -> Result<Vec<Method>> {
     let own = ks.first().copied();
-    let mut methods = pca(held_out, rows, ks)?;
+    let mut methods = components(held_out, pca, ks)?;
     methods.extend(nmf::nmf(held_out, rows, ks)?);
     for method in &mut methods {
         if Some(method.sparsity_k) != own {
@@ -24,9 +29,8 @@ pub(super) fn all(held_out: &HeldOut, rows: &ReadyRows, ks: &[usize]) -> Result<
 }
 
 /// The first components, and those that are largest in each row.
-fn pca(held_out: &HeldOut, rows: &ReadyRows, ks: &[usize]) -> Result<Vec<Method>> {
-    let (d_model, device) = (rows.train.width, &rows.device);
-    let pca = Pca::fit(rows.train.blocks(8_192, device), d_model, device)?;
+fn components(held_out: &HeldOut, pca: &Pca, ks: &[usize]) -> Result<Vec<Method>> {
+    let [d_model, _] = pca.components().dims();
     let mut methods = vec![];
     for &sparsity_k in ks {
         let k = sparsity_k.min(d_model);

@@ -1,7 +1,6 @@
 //! A few held-out rows for other programs, and what our methods leave unexplained of exactly these,
 //! so that anybody can compute it again.
 
-use anyhow::Result;
 use burn::prelude::*;
 use shared::weights::to_vec;
 use shared::{Csae, TopK};
@@ -11,7 +10,6 @@ use crate::analysis::evaluation::HeldOut;
 use crate::analysis::measures;
 use crate::baselines::pca::Pca;
 use crate::data::Rows;
-use crate::experiment::ReadyRows;
 
 /// How many rows are kept at most.
 pub const ROWS: usize = 2_048;
@@ -44,17 +42,14 @@ pub struct Sampled {
 }
 
 impl Sample {
-    /// The sample of `held_out`, with `k` components of the training `rows`, and these models.
-    ///
-    /// # Errors
-    /// The rows have no principal components.
-    pub fn of(held_out: &HeldOut, rows: &ReadyRows, k: usize, models: &[Export]) -> Result<Self> {
-        let pca = Pca::fit(rows.train.blocks(8_192, &rows.device), rows.train.width, &rows.device)?;
+    /// The sample of `held_out`, with `k` of the training rows' components, and these models.
+    pub fn of(held_out: &HeldOut, pca: &Pca, k: usize, models: &[Export]) -> Self {
+        let device = pca.components().device();
         let sample = held_out.first(ROWS);
         let scaled = &held_out.rows[..sample.values.len()];
         let fvu = |rebuild: &dyn Fn(Tensor<2>) -> Tensor<2>| {
             let data = TensorData::new(scaled.to_vec(), [sample.len(), sample.width]);
-            let rebuilt = rebuild(Tensor::from_data(data, &rows.device));
+            let rebuilt = rebuild(Tensor::from_data(data, &device));
             measures::fvu(scaled, &to_vec(rebuilt), sample.width)
         };
         let k = k.min(sample.width);
@@ -69,7 +64,7 @@ impl Sample {
         let models = models.iter().map(sampled).collect();
         let pca_fvu = fvu(&|rows| pca.first(rows, k));
         let components = to_vec(pca.components().clone().transpose());
-        Ok(Self { rows: sample, components, k, pca_fvu, models })
+        Self { rows: sample, components, k, pca_fvu, models }
     }
 }
 

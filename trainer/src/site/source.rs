@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::bundle::{self, Bundle, Files};
 use shared::report::{Combination, DatasetInfo, FinalInfo};
 
 use crate::complaint::Complaint;
+use crate::run_folder::finished::{damaged, json};
 use crate::run_folder::{CONFIG, FINAL_INFO, RunFolder};
 
 /// What is read of a run.
@@ -62,16 +62,6 @@ fn read_bundle(folder: &Path) -> Result<Bundle> {
         files.insert(bundle::COMBINATIONS.to_string(), bytes);
     }
     Ok(Bundle::from_files(&files).map_err(|error| damaged(folder, &error))?)
-}
-
-fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = fs::read(path).map_err(|error| damaged(path, &error))?;
-    Ok(serde_json::from_slice(&bytes).map_err(|error| damaged(path, &error))?)
-}
-
-fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> Complaint {
-    Complaint::failed(format!("cannot use {}: {reason}", path.display()))
-        .fix("delete the run's folder and run it again")
 }
 
 fn choose(bundle: &Bundle, asked: Option<&str>) -> Result<String, Complaint> {

@@ -43,6 +43,12 @@ impl Growth {
         together / alone
     }
 
+    /// The sizes and their seconds, for a person.
+    pub fn points_in_words(&self) -> String {
+        let point = |(size, seconds): &(f64, f64)| format!("{size}: {seconds:.3}");
+        self.points.iter().map(point).collect::<Vec<_>>().join(", ")
+    }
+
     /// As `speed.json` has it.
     pub fn to_json(&self) -> Value {
         let points: Vec<Value> =

@@ -28,10 +28,8 @@ pub fn table(comparisons: &[Comparison]) -> String {
 pub fn growth_table(growths: &[Growth]) -> String {
     let mut text = format!("{:<18} {:>9}  {}", "what grows", "exponent", "size: seconds");
     for growth in growths {
-        let points: Vec<String> =
-            growth.points.iter().map(|(size, seconds)| format!("{size}: {seconds:.3}")).collect();
-        let exponent = growth.exponent();
-        let _ = write!(text, "\n{:<18} {exponent:>9.2}  {}", growth.name, points.join(", "));
+        let (exponent, points) = (growth.exponent(), growth.points_in_words());
+        let _ = write!(text, "\n{:<18} {exponent:>9.2}  {points}", growth.name);
     }
     text
 }
@@ -66,11 +64,8 @@ pub fn markdown(
         text += "\n| what grows | exponent | seconds by size | what is done |\n|---|---|---|---|\n";
     }
     for growth in growths {
-        let points: Vec<String> =
-            growth.points.iter().map(|(size, seconds)| format!("{size}: {seconds:.3}")).collect();
-        let (name, exponent) = (growth.name, growth.exponent());
-        let _ =
-            writeln!(text, "| {name} | {exponent:.2} | {} | {} |", points.join(", "), growth.what);
+        let (name, exponent, points) = (growth.name, growth.exponent(), growth.points_in_words());
+        let _ = writeln!(text, "| {name} | {exponent:.2} | {points} | {} |", growth.what);
     }
     for plot in plots {
         let _ = writeln!(text, "\n![{plot}](plots/{plot}.svg)");
