@@ -106,8 +106,11 @@ const SHORT: [&str; 9] = [
 ];
 
 #[test]
-fn every_trained_rival_is_scored() {
-    const METHODS: [&str; 11] = [
+fn every_variation_and_every_trained_rival_is_scored() {
+    const METHODS: [&str; 14] = [
+        "csae_not_orthogonal",
+        "csae_not_detached",
+        "csae_not_completed",
         "topk_384",
         "batch_topk",
         "matryoshka",

@@ -173,3 +173,29 @@ impl Method {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_variation_of_units_does_without_one_thing_and_is_otherwise_the_same() {
+        let world = WorldConfig::default();
+        let without = |method: Method| match method.model(&world) {
+            ModelConfig::Csae(config) => {
+                let units = config.units.clone().unwrap();
+                let same = config.with_units(Some(units.clone().with_without(None)));
+                assert_eq!(ModelConfig::Csae(same), Method::Csae.model(&world));
+                (units.without, method.is_completed())
+            }
+            ModelConfig::Rival(config) => panic!("{config:?} has no units"),
+        };
+
+        assert_eq!(without(Method::Csae), (None, true));
+        assert_eq!(without(Method::CsaeNotCompleted), (None, false));
+        let orthogonality = Some(UnitsPrinciple::Orthogonality);
+        assert_eq!(without(Method::CsaeNotOrthogonal), (orthogonality, true));
+        let detachment = Some(UnitsPrinciple::Detachment);
+        assert_eq!(without(Method::CsaeNotDetached), (detachment, true));
+    }
+}
