@@ -49,13 +49,27 @@ pub struct Settings {
     pub layer: Option<usize>,
     /// `steps`: how many an autoencoder learns in; by the profile if not given.
     pub steps: Option<u64>,
+    /// `rows_in_memory_mib`: how large activations may be that are kept in memory; by the machine if
+    /// not given.
+    pub rows_in_memory_mib: Option<u64>,
 }
 
 /// The file with settings, in the folder in which the trainer is started.
 pub const FILE: &str = "csae.toml";
 /// What can be set in [`FILE`]; in the environment as `CSAE_DATA` and so on.
-const KEYS: [&str; 10] =
-    ["data", "text", "language", "device", "profile", "cache", "export", "seeds", "layer", "steps"];
+const KEYS: [&str; 11] = [
+    "data",
+    "text",
+    "language",
+    "device",
+    "profile",
+    "cache",
+    "export",
+    "seeds",
+    "layer",
+    "steps",
+    "rows_in_memory_mib",
+];
 
 impl Settings {
     /// Reads the settings from the text of [`FILE`], if there is one, and through `variable`, which
@@ -107,7 +121,13 @@ impl Settings {
             seeds: number(given("seeds"))?,
             layer: number(given("layer"))?.map(|layer| layer as usize),
             steps: number(given("steps"))?,
+            rows_in_memory_mib: number(given("rows_in_memory_mib"))?,
         })
+    }
+
+    /// How many bytes of activations may lie in memory, if that is set.
+    pub fn rows_in_memory(&self) -> Option<u64> {
+        self.rows_in_memory_mib.map(|mib| mib.saturating_mul(1 << 20))
     }
 }
 
@@ -196,6 +216,7 @@ mod tests {
         assert_eq!(read("CSAE_DEVICE", "").unwrap().device, DeviceChoice::Auto);
         assert_eq!(read("CSAE_EXPORT", "f16").unwrap().export, Precision::F16);
         assert_eq!(read("CSAE_SEEDS", "7").unwrap().seeds, Some(7));
+        assert_eq!(read("CSAE_ROWS_IN_MEMORY_MIB", "3").unwrap().rows_in_memory(), Some(3 << 20));
     }
 
     #[test]
@@ -223,6 +244,7 @@ mod tests {
         refused("devcie = \"cpu\"", &["csae.toml: \"devcie\" is no setting", "mean \"device\"?"]);
         refused("device = \"cup\"", &["device in csae.toml=\"cup\" is not known", "mean \"cpu\"?"]);
         refused("seeds = 0", &["seeds in csae.toml=\"0\" is no whole number above 0"]);
+        refused("rows_in_memory_mib = 0", &["rows_in_memory_mib in csae.toml=\"0\" is no whole"]);
         refused("seeds = 2.5", &["seeds in csae.toml=\"2.5\""]);
         refused("[run]\nseeds = 2", &["\"run\" is no setting"]);
         refused("seeds = 2\ndevice cpu", &["csae.toml, line 2"]);

@@ -1,30 +1,43 @@
 //! Where a training's rows come from. What a step sees depends on the step and the seed alone.
 
+use anyhow::Result;
 use burn::prelude::*;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use shared::random;
 
-use crate::data::Rows;
+use crate::data::RowStore;
 
 /// A source of activations, centred and scaled.
 pub trait RowSource {
     /// The rows of a step: `[batch_size, d_model]`, without autodiff.
-    fn batch(&mut self, step: u64) -> Tensor<2>;
+    ///
+    /// # Errors
+    /// The file with the rows cannot be read.
+    fn batch(&mut self, step: u64) -> Result<Tensor<2>>;
 
     /// Rows to look for combinations in after a step: `[count, d_model]`, or fewer if there are
     /// not so many.
-    fn sample(&mut self, step: u64, count: usize) -> Tensor<2>;
+    ///
+    /// # Errors
+    /// As those of [`batch`](Self::batch).
+    fn sample(&mut self, step: u64, count: usize) -> Result<Tensor<2>>;
 
     /// What the rows of a step and of a sample are to be turned into, row by row; nothing for those
     /// that are to be rebuilt themselves.
-    fn targets(&mut self, _step: u64) -> Option<Tensor<2>> {
-        None
+    ///
+    /// # Errors
+    /// As those of [`batch`](Self::batch).
+    fn targets(&mut self, _step: u64) -> Result<Option<Tensor<2>>> {
+        Ok(None)
     }
 
     /// As [`targets`](Self::targets), of a sample.
-    fn sample_targets(&mut self, _step: u64, _count: usize) -> Option<Tensor<2>> {
-        None
+    ///
+    /// # Errors
+    /// As those of [`batch`](Self::batch).
+    fn sample_targets(&mut self, _step: u64, _count: usize) -> Result<Option<Tensor<2>>> {
+        Ok(None)
     }
 
     /// Where the rows are.
@@ -34,7 +47,7 @@ pub trait RowSource {
 /// Recorded rows: all of them, shuffled anew each time around.
 #[derive(Debug)]
 pub struct RecordedRows<'a> {
-    rows: &'a Rows,
+    rows: &'a dyn RowStore,
     device: &'a Device,
     seed: u64,
     batch_size: usize,
@@ -44,39 +57,40 @@ pub struct RecordedRows<'a> {
 
 impl<'a> RecordedRows<'a> {
     /// The order that `seed` gives to `rows`.
-    pub fn new(rows: &'a Rows, batch_size: usize, seed: u64, device: &'a Device) -> Self {
-        let batch_size = batch_size.min(rows.len());
-        Self { rows, device, seed, batch_size, order: (0..rows.len()).collect(), around: None }
+    pub fn new(rows: &'a dyn RowStore, batch_size: usize, seed: u64, device: &'a Device) -> Self {
+        let batch_size = batch_size.min(rows.count());
+        Self { rows, device, seed, batch_size, order: (0..rows.count()).collect(), around: None }
     }
 }
 
 impl RowSource for RecordedRows<'_> {
     /// What is left at the end of a round waits for the next.
-    fn batch(&mut self, step: u64) -> Tensor<2> {
+    fn batch(&mut self, step: u64) -> Result<Tensor<2>> {
         let in_a_round = (self.order.len() / self.batch_size) as u64;
         let around = step / in_a_round;
         if self.around != Some(around) {
             let mut stream = random::stream(self.seed, "order of rows");
             stream.set_stream(around);
-            self.order = (0..self.rows.len()).collect();
+            self.order = (0..self.rows.count()).collect();
             self.order.shuffle(&mut stream);
             self.around = Some(around);
         }
         let first = (step % in_a_round) as usize * self.batch_size;
-        self.rows.chosen(&self.order[first..first + self.batch_size], self.device)
+        let places = &self.order[first..first + self.batch_size];
+        Ok(self.rows.chosen(places)?.on(self.device))
     }
 
-    fn sample(&mut self, step: u64, count: usize) -> Tensor<2> {
+    fn sample(&mut self, step: u64, count: usize) -> Result<Tensor<2>> {
         let mut stream = random::stream(self.seed, "rows to screen");
         stream.set_stream(step);
-        let mut places: Vec<usize> = (0..self.rows.len()).collect();
+        let mut places: Vec<usize> = (0..self.rows.count()).collect();
         let count = count.min(places.len());
         for place in 0..count {
             let other = stream.random_range(place..places.len());
             places.swap(place, other);
         }
         places.truncate(count);
-        self.rows.chosen(&places, self.device)
+        Ok(self.rows.chosen(&places)?.on(self.device))
     }
 
     fn device(&self) -> Device {
@@ -94,7 +108,7 @@ pub struct PairedRows<'a> {
 impl<'a> PairedRows<'a> {
     /// The order that `seed` gives to both; row by row they belong together.
     pub fn new(
-        [inputs, outputs]: [&'a Rows; 2],
+        [inputs, outputs]: [&'a dyn RowStore; 2],
         batch_size: usize,
         seed: u64,
         device: &'a Device,
@@ -105,20 +119,20 @@ impl<'a> PairedRows<'a> {
 }
 
 impl RowSource for PairedRows<'_> {
-    fn batch(&mut self, step: u64) -> Tensor<2> {
+    fn batch(&mut self, step: u64) -> Result<Tensor<2>> {
         self.inputs.batch(step)
     }
 
-    fn sample(&mut self, step: u64, count: usize) -> Tensor<2> {
+    fn sample(&mut self, step: u64, count: usize) -> Result<Tensor<2>> {
         self.inputs.sample(step, count)
     }
 
-    fn targets(&mut self, step: u64) -> Option<Tensor<2>> {
-        Some(self.outputs.batch(step))
+    fn targets(&mut self, step: u64) -> Result<Option<Tensor<2>>> {
+        self.outputs.batch(step).map(Some)
     }
 
-    fn sample_targets(&mut self, step: u64, count: usize) -> Option<Tensor<2>> {
-        Some(self.outputs.sample(step, count))
+    fn sample_targets(&mut self, step: u64, count: usize) -> Result<Option<Tensor<2>>> {
+        self.outputs.sample(step, count).map(Some)
     }
 
     fn device(&self) -> Device {
@@ -129,6 +143,7 @@ impl RowSource for PairedRows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Rows;
     use shared::weights::to_vec;
 
     fn rows() -> Rows {
@@ -146,7 +161,7 @@ mod tests {
         let mut source = RecordedRows::new(&rows, 10, 1, &device);
 
         let mut round = |first| -> Vec<f32> {
-            (first..first + 7).flat_map(|step| to_vec(source.batch(step))).collect()
+            (first..first + 7).flat_map(|step| to_vec(source.batch(step).unwrap())).collect()
         };
         let (one, other) = (round(0), round(7));
 
@@ -159,11 +174,11 @@ mod tests {
         let (rows, device) = (rows(), Device::flex());
         let mut straight = RecordedRows::new(&rows, 10, 1, &device);
         for step in 0..9 {
-            straight.batch(step);
+            straight.batch(step).unwrap();
         }
         let mut resumed = RecordedRows::new(&rows, 10, 1, &device);
 
-        assert_eq!(to_vec(straight.batch(9)), to_vec(resumed.batch(9)));
+        assert_eq!(to_vec(straight.batch(9).unwrap()), to_vec(resumed.batch(9).unwrap()));
     }
 
     #[test]
@@ -173,8 +188,8 @@ mod tests {
         let mut source = PairedRows::new([&inputs, &outputs], 10, 1, &device);
 
         for (input, output) in [
-            (source.batch(8), source.targets(8).unwrap()),
-            (source.sample(8, 20), source.sample_targets(8, 20).unwrap()),
+            (source.batch(8).unwrap(), source.targets(8).unwrap().unwrap()),
+            (source.sample(8, 20).unwrap(), source.sample_targets(8, 20).unwrap().unwrap()),
         ] {
             assert!(to_vec(output - input).iter().all(|difference| *difference == 0.5));
         }
@@ -185,8 +200,8 @@ mod tests {
         let (rows, device) = (rows(), Device::flex());
         let mut source = RecordedRows::new(&rows, 10, 1, &device);
 
-        let sample = sorted(to_vec(source.sample(3, 50)));
-        let all = source.sample(3, 500);
+        let sample = sorted(to_vec(source.sample(3, 50).unwrap()));
+        let all = source.sample(3, 500).unwrap();
 
         assert_eq!(sample.len(), 50);
         assert!(sample.windows(2).all(|pair| pair[0] < pair[1]));
