@@ -186,6 +186,7 @@ pub fn after_help() -> String {
          seeds     how often each trial is trained; else by the profile\n  \
          layer     after which block activations are explained; else by the profile\n  \
          steps     how many an autoencoder learns in; else by the profile\n  \
+         rows      how many activations it learns from; else by the profile\n  \
          rows_in_memory_mib\n            \
          how large activations may be that are kept in memory, in MiB; larger ones are\n            \
          read from the cache, with the same results; else a quarter of the free memory\n\n\

@@ -49,6 +49,8 @@ pub struct Settings {
     pub layer: Option<usize>,
     /// `steps`: how many an autoencoder learns in; by the profile if not given.
     pub steps: Option<u64>,
+    /// `rows`: from how many activations an autoencoder learns; by the profile if not given.
+    pub rows: Option<usize>,
     /// `rows_in_memory_mib`: how large activations may be that are kept in memory; by the machine if
     /// not given.
     pub rows_in_memory_mib: Option<u64>,
@@ -57,7 +59,7 @@ pub struct Settings {
 /// The file with settings, in the folder in which the trainer is started.
 pub const FILE: &str = "csae.toml";
 /// What can be set in [`FILE`]; in the environment as `CSAE_DATA` and so on.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "data",
     "text",
     "language",
@@ -68,6 +70,7 @@ const KEYS: [&str; 11] = [
     "seeds",
     "layer",
     "steps",
+    "rows",
     "rows_in_memory_mib",
 ];
 
@@ -121,6 +124,7 @@ impl Settings {
             seeds: number(given("seeds"))?,
             layer: number(given("layer"))?.map(|layer| layer as usize),
             steps: number(given("steps"))?,
+            rows: number(given("rows"))?.map(|rows| rows as usize),
             rows_in_memory_mib: number(given("rows_in_memory_mib"))?,
         })
     }
