@@ -127,8 +127,8 @@ impl RecordedFile {
         self.train.count() as u64 * self.train.width() as u64 * size_of::<f32>() as u64
     }
 
-    /// The rows centred and scaled; those to train on stay in the file if they would take more than
-    /// `in_memory` bytes.
+    /// The rows centred and scaled; those to train on stay in the file, of which so many are read
+    /// ahead, if they would take more than `in_memory` bytes.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -137,7 +137,7 @@ impl RecordedFile {
         let train = self.train.clone().scaled(&normalization);
         let train: Box<dyn RowStore> = match self.bytes() <= in_memory {
             true => Box::new(train.span(0..train.count())?),
-            false => Box::new(train),
+            false => Box::new(train.within(in_memory)),
         };
         let selection = self.selection.clone().scaled(&normalization);
         let selection = selection.span(0..selection.count())?;

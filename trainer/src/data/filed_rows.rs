@@ -15,6 +15,10 @@ use crate::files::PlacedFile;
 
 /// How many bytes are read at once where rows follow one another.
 const BYTES_AT_ONCE: usize = 1 << 20;
+/// Up to how many bytes between two rows are read along: another call of the system costs as much.
+const BYTES_BETWEEN: usize = 1 << 13;
+/// How many chosen rows a thread reads in turn.
+const ROWS_IN_TURN: usize = 128;
 /// The bytes of a number.
 const NUMBER: usize = size_of::<f32>();
 
@@ -31,6 +35,8 @@ pub struct FiledRows {
     columns: Range<usize>,
     /// What is done to each row that was read.
     normalization: Normalization,
+    /// How many bytes of memory chosen rows may take.
+    in_memory: u64,
 }
 
 impl FiledRows {
@@ -43,7 +49,8 @@ impl FiledRows {
     ) -> Self {
         // It changes no number.
         let normalization = Normalization { mean: vec![0.0; width], scale: 1.0 };
-        Self { file, path, start, count, stride: width, columns: 0..width, normalization }
+        let columns = 0..width;
+        Self { file, path, start, count, stride: width, columns, normalization, in_memory: 0 }
     }
 
     /// Some numbers of each row, where it was all of them.
@@ -56,6 +63,11 @@ impl FiledRows {
     /// The same rows centred and scaled, where they were as they are.
     pub fn scaled(self, by: &Normalization) -> Self {
         Self { normalization: by.clone(), ..self }
+    }
+
+    /// The same rows for somebody who may keep `bytes` of them in memory.
+    pub fn within(self, bytes: u64) -> Self {
+        Self { in_memory: bytes, ..self }
     }
 
     /// Fills `values` with rows from `first` on.
@@ -71,12 +83,31 @@ impl FiledRows {
         Ok(())
     }
 
-    /// Fills `row` with the row at `place`.
-    fn read_row(&self, place: usize, row: &mut [f32], bytes: &mut Vec<u8>) -> io::Result<()> {
-        bytes.resize(row.len() * NUMBER, 0);
-        let before = place * self.stride + self.columns.start;
-        self.file.read(bytes, self.start + (before * NUMBER) as u64)?;
-        self.decode(bytes, row);
+    /// Fills `values` with the rows at ascending `places`; rows that lie close together are read
+    /// together.
+    fn read_ascending(
+        &self,
+        mut places: &[usize],
+        mut values: &mut [f32],
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let (width, row_bytes) = (self.columns.len(), self.stride * NUMBER);
+        while let Some(&first) = places.first() {
+            let apart = |pair: &[usize]| {
+                (pair[1] - pair[0]) * row_bytes > row_bytes + BYTES_BETWEEN
+                    || (pair[1] - first) * row_bytes >= BYTES_AT_ONCE
+            };
+            let close = places.windows(2).position(apart).map_or(places.len(), |last| last + 1);
+            let (here, others) = places.split_at(close);
+            bytes.resize((here[close - 1] - first) * row_bytes + width * NUMBER, 0);
+            let before = first * self.stride + self.columns.start;
+            self.file.read(bytes, self.start + (before * NUMBER) as u64)?;
+            let (rows, rest) = values.split_at_mut(close * width);
+            for (place, row) in here.iter().zip(rows.chunks_exact_mut(width)) {
+                self.decode(&bytes[(place - first) * row_bytes..][..width * NUMBER], row);
+            }
+            (places, values) = (others, rest);
+        }
         Ok(())
     }
 
@@ -106,13 +137,25 @@ impl RowStore for FiledRows {
 
     fn chosen(&self, places: &[usize]) -> Result<Rows> {
         let width = self.width();
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        order.sort_unstable_by_key(|row| places[*row]);
+        let ascending: Vec<usize> = order.iter().map(|row| places[*row]).collect();
         let mut values = vec![0.0; places.len() * width];
         values
-            .par_chunks_exact_mut(width)
-            .zip(places)
-            .try_for_each_init(Vec::new, |bytes, (row, place)| self.read_row(*place, row, bytes))
+            .par_chunks_mut(ROWS_IN_TURN * width)
+            .zip(ascending.par_chunks(ROWS_IN_TURN))
+            .try_for_each_init(Vec::new, |bytes, (values, places)| {
+                self.read_ascending(places, values, bytes)
+            })
             .map_err(|error| self.unreadable(&error))?;
-        Ok(Rows { values, width })
+        let mut rank = vec![0; places.len()];
+        order.iter().enumerate().for_each(|(place, row)| rank[*row] = place);
+        Rows { values, width }.chosen(&rank)
+    }
+
+    /// So many that they fit into memory twice, as they are found and as they were asked for.
+    fn at_once(&self) -> Option<usize> {
+        Some((self.in_memory / (2 * self.width() * NUMBER) as u64) as usize)
     }
 
     fn span(&self, places: Range<usize>) -> Result<Rows> {
@@ -161,6 +204,19 @@ mod tests {
             assert_eq!(filed.chosen(&places).unwrap(), rows.chosen(&places).unwrap());
             assert_eq!(filed.span(5..rows.len()).unwrap(), rows.span(5..rows.len()).unwrap());
         }
+    }
+
+    #[test]
+    fn rows_are_found_however_close_they_lie_and_as_often_as_they_are_asked_for() {
+        let (_folder, filed, rows) = both(200_000);
+        let near = (0..3_000).map(|place| place * 7 % 3_000);
+        let far = (0..3_000).map(|place| place * 7_919 % 200_000);
+
+        let places: Vec<usize> = near.chain(far).chain([5, 5, 199_999]).collect();
+
+        assert_eq!(filed.chosen(&places).unwrap(), rows.chosen(&places).unwrap());
+        assert_eq!(filed.chosen(&[]).unwrap().len(), 0);
+        assert_eq!(filed.within(1_000 * 12).at_once(), Some(500));
     }
 
     #[test]

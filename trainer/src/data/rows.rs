@@ -26,6 +26,11 @@ pub trait RowStore: Debug {
     /// # Errors
     /// The file cannot be read.
     fn span(&self, places: Range<usize>) -> Result<Rows>;
+
+    /// How many rows had best be asked for at once, where that matters.
+    fn at_once(&self) -> Option<usize> {
+        None
+    }
 }
 
 impl dyn RowStore + '_ {

@@ -1,12 +1,14 @@
 //! Where a training's rows come from. What a step sees depends on the step and the seed alone.
 
+use std::ops::Range;
+
 use anyhow::Result;
 use burn::prelude::*;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use shared::random;
 
-use crate::data::RowStore;
+use crate::data::{RowStore, Rows};
 
 /// A source of activations, centred and scaled.
 pub trait RowSource {
@@ -53,13 +55,37 @@ pub struct RecordedRows<'a> {
     batch_size: usize,
     order: Vec<usize>,
     around: Option<u64>,
+    ahead: Option<Ahead>,
+}
+
+/// The rows of some steps that follow one another, read at once: a file gives many rows faster.
+#[derive(Debug)]
+struct Ahead {
+    /// The first step and how many there are.
+    steps: Range<u64>,
+    rows: Rows,
 }
 
 impl<'a> RecordedRows<'a> {
     /// The order that `seed` gives to `rows`.
     pub fn new(rows: &'a dyn RowStore, batch_size: usize, seed: u64, device: &'a Device) -> Self {
         let batch_size = batch_size.min(rows.count());
-        Self { rows, device, seed, batch_size, order: (0..rows.count()).collect(), around: None }
+        let order = (0..rows.count()).collect();
+        Self { rows, device, seed, batch_size, order, around: None, ahead: None }
+    }
+
+    /// The rows at the places of `step`, which is the `place`-th of its round, and of some of those
+    /// that follow in the round, as many as the store gives at once.
+    fn read_ahead(&mut self, step: u64, place: usize, steps: usize) -> Result<&Ahead> {
+        let known = self.ahead.as_ref().is_some_and(|ahead| ahead.steps.contains(&step));
+        if !known {
+            self.ahead = None; // so that both are never in memory
+            let steps = steps.min(self.order.len() / self.batch_size - place).max(1);
+            let places = &self.order[place * self.batch_size..][..steps * self.batch_size];
+            let rows = self.rows.chosen(places)?;
+            self.ahead = Some(Ahead { steps: step..step + steps as u64, rows });
+        }
+        Ok(self.ahead.as_ref().expect("it was just read"))
     }
 }
 
@@ -75,9 +101,17 @@ impl RowSource for RecordedRows<'_> {
             self.order.shuffle(&mut stream);
             self.around = Some(around);
         }
-        let first = (step % in_a_round) as usize * self.batch_size;
-        let places = &self.order[first..first + self.batch_size];
-        Ok(self.rows.chosen(places)?.on(self.device))
+        let place = (step % in_a_round) as usize;
+        let size = self.batch_size;
+        let rows = match self.rows.at_once() {
+            None => self.rows.chosen(&self.order[place * size..][..size])?,
+            Some(count) => {
+                let ahead = self.read_ahead(step, place, count / size)?;
+                let first = (step - ahead.steps.start) as usize * size;
+                ahead.rows.span(first..first + size)?
+            }
+        };
+        Ok(rows.on(self.device))
     }
 
     fn sample(&mut self, step: u64, count: usize) -> Result<Tensor<2>> {
@@ -143,7 +177,6 @@ impl RowSource for PairedRows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Rows;
     use shared::weights::to_vec;
 
     fn rows() -> Rows {
@@ -179,6 +212,47 @@ mod tests {
         let mut resumed = RecordedRows::new(&rows, 10, 1, &device);
 
         assert_eq!(to_vec(straight.batch(9).unwrap()), to_vec(resumed.batch(9).unwrap()));
+    }
+
+    /// Rows that are best asked for some at once.
+    #[derive(Debug)]
+    struct Slow(Rows, usize);
+
+    impl RowStore for Slow {
+        fn count(&self) -> usize {
+            self.0.count()
+        }
+
+        fn width(&self) -> usize {
+            self.0.width
+        }
+
+        fn chosen(&self, places: &[usize]) -> Result<Rows> {
+            assert!(places.len() <= self.1.max(10), "{} at once", places.len());
+            self.0.chosen(places)
+        }
+
+        fn span(&self, places: Range<usize>) -> Result<Rows> {
+            self.0.span(places)
+        }
+
+        fn at_once(&self) -> Option<usize> {
+            Some(self.1)
+        }
+    }
+
+    #[test]
+    fn a_step_sees_the_same_rows_however_many_are_read_ahead() {
+        let (rows, device) = (rows(), Device::flex());
+        for at_once in [0, 25, 30, 1_000] {
+            let slow = Slow(rows.clone(), at_once);
+            let mut ahead = RecordedRows::new(&slow, 10, 1, &device);
+            let mut plain = RecordedRows::new(&rows, 10, 1, &device);
+            for step in [0, 1, 2, 3, 4, 5, 6, 7, 8, 20, 3, 2] {
+                let batch = |source: &mut RecordedRows| to_vec(source.batch(step).unwrap());
+                assert_eq!(batch(&mut ahead), batch(&mut plain), "step {step}");
+            }
+        }
     }
 
     #[test]
