@@ -74,6 +74,17 @@ const KEYS: [&str; 12] = [
     "rows_in_memory_mib",
 ];
 
+const DEVICES: [(&str, DeviceChoice); 5] = [
+    ("auto", DeviceChoice::Auto),
+    ("cpu", DeviceChoice::Cpu),
+    ("wgpu", DeviceChoice::Wgpu),
+    ("cuda", DeviceChoice::Cuda),
+    ("software", DeviceChoice::Software),
+];
+const PROFILES: [(&str, ProfileName); 3] =
+    [("smoke", ProfileName::Smoke), ("cpu", ProfileName::Cpu), ("full", ProfileName::Full)];
+const PRECISIONS: [(&str, Precision); 2] = [("f32", Precision::F32), ("f16", Precision::F16)];
+
 impl Settings {
     /// Reads the settings from the text of [`FILE`], if there is one, and through `variable`, which
     /// gives the value of an environment variable.
@@ -99,28 +110,10 @@ impl Settings {
                 given("language"),
                 &Language::ALL.map(|language| (language.name(), language)),
             )?,
-            device: one_of(
-                given("device"),
-                &[
-                    ("auto", DeviceChoice::Auto),
-                    ("cpu", DeviceChoice::Cpu),
-                    ("wgpu", DeviceChoice::Wgpu),
-                    ("cuda", DeviceChoice::Cuda),
-                    ("software", DeviceChoice::Software),
-                ],
-            )?
-            .unwrap_or_default(),
-            profile: one_of(
-                given("profile"),
-                &[
-                    ("smoke", ProfileName::Smoke),
-                    ("cpu", ProfileName::Cpu),
-                    ("full", ProfileName::Full),
-                ],
-            )?,
+            device: one_of(given("device"), &DEVICES)?.unwrap_or_default(),
+            profile: one_of(given("profile"), &PROFILES)?,
             cache: given("cache").map(|given| given.value.into()),
-            export: one_of(given("export"), &[("f32", Precision::F32), ("f16", Precision::F16)])?
-                .unwrap_or_default(),
+            export: one_of(given("export"), &PRECISIONS)?.unwrap_or_default(),
             seeds: number(given("seeds"))?,
             layer: number(given("layer"))?.map(|layer| layer as usize),
             steps: number(given("steps"))?,
