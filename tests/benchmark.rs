@@ -5,6 +5,9 @@
 
 mod program;
 
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
 use program::{Program, json, stderr};
 
 /// A world small enough for a test, in which every rule can be seen.
@@ -304,4 +307,23 @@ fn directions_of_others_are_matched_by_cosine_where_nobody_says_when_they_fire()
     let result = json(&program.path("scored/benchmark.json"));
     assert_eq!(result["matched_by"], "cosine alone");
     assert_eq!(result["methods"]["foreign"]["worlds"][0]["sizes"]["pairs"]["recoverable"], 0);
+}
+
+#[test]
+#[cfg(unix)]
+fn one_that_was_stopped_says_that_it_begins_anew() {
+    let program = Program::new();
+    let arguments = ["benchmark", "--out=b", "--track=learned", "--methods=csae"];
+    let mut child = program.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+
+    said.read_line(&mut String::new()).unwrap();
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert!(rest.contains("stopping: nothing is kept"), "{rest}");
+    assert!(rest.ends_with("fix: nothing was kept: the same command begins anew\n"), "{rest}");
+    assert!(!program.path("b/benchmark.json").exists());
 }

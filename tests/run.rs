@@ -178,6 +178,53 @@ fn rivals_that_were_stopped_end_with_the_same_results() {
 }
 
 #[test]
+fn rows_on_the_disk_give_the_same_bytes_as_rows_in_memory() {
+    let program = Program::new();
+    let run = |folder: &str, mib: &str| {
+        let output = program
+            .command(&[&format!("--out_dir={folder}/run_3")])
+            .env("CSAE_LANGUAGE", "arithmetic")
+            .env("CSAE_STEPS", "20")
+            .env("CSAE_SEEDS", "1")
+            .env("CSAE_CACHE", program.path("cache"))
+            .env("CSAE_ROWS_IN_MEMORY_MIB", mib)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+
+    let said = run("memory", "100");
+    assert!(!said.contains("stay on the disk"), "{said}");
+    for entry in std::fs::read_dir(program.path("cache")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("activations") || name.starts_with("perceptron") {
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(path, &bytes[..bytes.len() - 4]).unwrap();
+        }
+    }
+    let said = run("disk", "1");
+    for expected in ["activations", "what the perceptron reads", "what the perceptron adds"] {
+        assert!(said.contains(&format!("{expected} stay on the disk: ")), "{said}");
+    }
+    assert_eq!(said.matches("made again").count(), 2, "{said}");
+
+    let (mut memory, mut disk) = (program.contents("memory"), program.contents("disk"));
+    for files in [&mut memory, &mut disk] {
+        let mut info: serde_json::Value =
+            serde_json::from_slice(&files.remove("final_info.json").unwrap()).unwrap();
+        program::remove_times(&mut info);
+        files.insert("final_info.json".into(), info.to_string().into());
+        files.retain(|name, _| !["log.txt", "all_results.npy"].contains(&name.as_str()));
+    }
+    assert!(memory.len() > 20 && memory.keys().eq(disk.keys()));
+    for (name, bytes) in &memory {
+        assert!(disk.get(name) == Some(bytes), "{name} differs");
+    }
+}
+
+#[test]
 fn a_setting_that_is_none_is_refused_with_a_suggestion() {
     let program = Program::new();
     std::fs::write(program.path("csae.toml"), "devcie = \"cpu\"\n").unwrap();

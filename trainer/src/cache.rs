@@ -4,14 +4,15 @@
 //! stale one.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::activations::{RecordedFile, Recording};
 use crate::complaint::Complaint;
 use crate::console::Console;
 use crate::files::write_whole;
 use crate::run_folder::digest;
-use crate::run_folder::snapshot_file::{from_bytes, to_bytes};
+use crate::run_folder::snapshot_file::{from_bytes, from_note, note, to_bytes};
 use crate::train::Snapshot;
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -54,17 +55,43 @@ impl Cache {
     pub fn find(&self, kind: &str, configuration: &Value, console: &Console) -> Option<Snapshot> {
         let path = self.path(kind, configuration);
         let bytes = fs::read(&path).ok()?;
-        match from_bytes(&identity(kind, configuration), &bytes) {
-            Ok(snapshot) => {
-                let megabytes = bytes.len() as f64 / 1e6;
-                console.say(&format!("{kind} reused: {} ({megabytes:.1} MB)", path.display()));
-                Some(snapshot)
-            }
-            Err(error) => {
-                console.say(&format!("{} is damaged ({error:#}): made again", path.display()));
-                None
-            }
+        let snapshot = from_bytes(&identity(kind, configuration), &bytes);
+        reused(kind, &path, snapshot, console)
+    }
+
+    /// As [`find`](Self::find), rows that stay in their file.
+    pub fn find_rows(
+        &self,
+        kind: &str,
+        configuration: &Value,
+        console: &Console,
+    ) -> Option<RecordedFile> {
+        let path = self.path(kind, configuration);
+        if !path.exists() {
+            return None;
         }
+        let opened = RecordedFile::open(&path).and_then(|(file, note)| {
+            from_note(&identity(kind, configuration), &note)?;
+            Ok(file)
+        });
+        reused(kind, &path, opened, console)
+    }
+
+    /// Records rows into the file for this configuration; tells `progress` how many there are.
+    ///
+    /// # Errors
+    /// They cannot be written, or the user stops it.
+    pub fn record_rows(
+        &self,
+        kind: &str,
+        configuration: &Value,
+        recording: &Recording,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<RecordedFile> {
+        let path = self.path(kind, configuration);
+        let note = note(&identity(kind, configuration), &Snapshot::default())?;
+        RecordedFile::record(&path, note, recording, progress)?;
+        Ok(RecordedFile::open(&path)?.0)
     }
 
     /// Keeps a result for this configuration.
@@ -80,6 +107,21 @@ impl Cache {
     fn path(&self, kind: &str, configuration: &Value) -> PathBuf {
         let kind = kind.replace(' ', "_");
         self.folder.join(format!("{kind}-{}.safetensors", digest(configuration)))
+    }
+}
+
+/// Says whether what lies at `path` serves again.
+fn reused<T>(kind: &str, path: &Path, found: Result<T>, console: &Console) -> Option<T> {
+    match found {
+        Ok(found) => {
+            let megabytes = fs::metadata(path).map_or(0.0, |data| data.len() as f64 / 1e6);
+            console.say(&format!("{kind} reused: {} ({megabytes:.1} MB)", path.display()));
+            Some(found)
+        }
+        Err(error) => {
+            console.say(&format!("{} is damaged ({error:#}): made again", path.display()));
+            None
+        }
     }
 }
 

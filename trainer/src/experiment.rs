@@ -1,22 +1,19 @@
 //! The steps of a run, each of which finds what an earlier call has reached.
 
+mod rows;
 pub mod transcoder;
 mod trials;
 
 use std::cell::RefCell;
 
 use anyhow::Result;
-use burn::prelude::*;
 use serde_json::{Value, json};
-use shared::CharLm;
-use shared::bundle::Normalization;
 use shared::report::Metric;
 use shared::weights::{self, Precision, WeightsError};
 
-use crate::activations::{self, Recorded, RowCounts};
 use crate::cache::Cache;
 use crate::console::{Console, Stage};
-use crate::data::{ChosenText, Rows, Windows};
+use crate::data::{ChosenText, Windows};
 use crate::device::ChosenDevice;
 use crate::plan::{Plan, Profile, Trial};
 use crate::run_folder::RunFolder;
@@ -48,23 +45,12 @@ pub struct Experiment<'a> {
     pub folder: RunFolder,
     /// Where costly results are kept.
     pub cache: Cache,
+    /// How many bytes of rows may lie in memory; by the machine if not given.
+    pub rows_in_memory: Option<u64>,
     /// Who is told.
     pub console: &'a Console,
     /// What finished trainings have measured.
     pub metrics: RefCell<Vec<Metric>>,
-}
-
-/// The activations that autoencoders learn from, centred and scaled.
-#[derive(Clone, Debug)]
-pub struct ReadyRows {
-    /// To train on.
-    pub train: Rows,
-    /// To choose a learning rate on.
-    pub selection: Rows,
-    /// How they were made ready.
-    pub normalization: Normalization,
-    /// Where they are computed with.
-    pub device: Device,
 }
 
 impl Experiment<'_> {
@@ -165,45 +151,6 @@ impl Experiment<'_> {
         self.metrics.borrow_mut().extend(trained.metrics.clone());
         self.write_metrics(&[])?;
         Ok(trained)
-    }
-
-    /// Records the activations, unless an earlier run has.
-    ///
-    /// # Errors
-    /// A file cannot be written, or the user stops it.
-    pub fn rows(&self, title: &str, lm: &CharLm) -> Result<ReadyRows> {
-        let configuration = json!({
-            "form": 1,
-            "lm": self.lm_configuration(),
-            "layer": self.profile.layer,
-            "rows": self.profile.rows,
-            "selection_rows": self.profile.selection_rows,
-        });
-        let found = self.cache.find("activations", &configuration, self.console);
-        let recorded = match found.map(|found| Recorded::from_weights(found.weights)) {
-            Some(Ok(recorded)) => recorded,
-            _ => self.record(title, lm, &configuration)?,
-        };
-        let normalization = recorded.normalization();
-        let Recorded { train, selection } = recorded.scaled(&normalization);
-        Ok(ReadyRows { train, selection, normalization, device: self.device.device.clone() })
-    }
-
-    fn record(&self, title: &str, lm: &CharLm, configuration: &Value) -> Result<Recorded> {
-        let mut stage = self.console.stage(title, 0, self.profile.rows as u64);
-        let (train, selection) = (self.profile.rows, self.profile.selection_rows);
-        let recorded = activations::record(
-            &|batch| activations::stream(lm, self.profile.layer, batch),
-            &self.text.corpus.train,
-            self.windows(),
-            RowCounts { train, selection },
-            SEED,
-            &mut |rows| stage.progress(rows as u64, &String::new),
-        )?;
-        stage.finish(&format!("{} rows after block {}", recorded.train.len(), self.profile.layer));
-        let snapshot = Snapshot { weights: recorded.into_weights(), ..Snapshot::default() };
-        self.cache.keep("activations", configuration, &snapshot)?;
-        Recorded::from_weights(snapshot.weights)
     }
 
     /// A checkpoint whose tensors do not fit is a damaged checkpoint.

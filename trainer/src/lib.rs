@@ -12,6 +12,7 @@ pub mod device;
 pub mod experiment;
 pub mod files;
 pub mod interrupt;
+pub mod memory;
 pub mod output;
 pub mod plan;
 pub mod ratings;
@@ -123,9 +124,19 @@ fn prepare<'a>(
     console.log_to(&folder.log())?;
     cache.prepare()?;
     let metrics = RefCell::default();
-    let export = settings.export;
-    let experiment =
-        Experiment { plan, profile, text, export, device, folder, cache, console, metrics };
+    let (export, rows_in_memory) = (settings.export, settings.rows_in_memory());
+    let experiment = Experiment {
+        plan,
+        profile,
+        text,
+        export,
+        device,
+        folder,
+        cache,
+        rows_in_memory,
+        console,
+        metrics,
+    };
     experiment.folder.claim(&experiment.config())?;
     Ok(Some(experiment))
 }
@@ -174,7 +185,11 @@ pub fn after_help() -> String {
          export    f32, f16: precision of the exported weights\n  \
          seeds     how often each trial is trained; else by the profile\n  \
          layer     after which block activations are explained; else by the profile\n  \
-         steps     how many an autoencoder learns in; else by the profile\n\n\
+         steps     how many an autoencoder learns in; else by the profile\n  \
+         rows      how many activations it learns from; else by the profile\n  \
+         rows_in_memory_mib\n            \
+         how large activations may be that are kept in memory, in MiB; larger ones are\n            \
+         read from the cache, with the same results; else a quarter of the free memory\n\n\
          Exit codes:\n  \
          0 done, 1 failed, 2 wrong usage or settings, 130 stopped by Ctrl-C",
         plans.join("\n")

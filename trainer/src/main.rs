@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
-    trainer::interrupt::listen()?;
+    trainer::interrupt::listen(cli.command.is_none())?;
     let settings = settings()?;
     match (&cli.command, &cli.out_dir) {
         (Some(Command::Benchmark(arguments)), _) => command::run(arguments, &settings, console),

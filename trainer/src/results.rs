@@ -13,6 +13,7 @@ use shared::report::{Combination, FeatureStats, Metric, Quality};
 use shared::sae::dictionary::Dictionary;
 use shared::{CharLm, Csae, CsaeConfig};
 
+use crate::activations::ReadyRows;
 use crate::analysis::causal::Causal;
 use crate::analysis::consistency::Consistency;
 use crate::analysis::evaluation::{HeldOut, Reference};
@@ -21,7 +22,7 @@ use crate::analysis::reuse::Reuse;
 use crate::baselines::pca::Pca;
 use crate::data::languages::TaskAccuracy;
 use crate::experiment::transcoder::Transcoded;
-use crate::experiment::{Experiment, ReadyRows, TrialResult};
+use crate::experiment::{Experiment, TrialResult};
 use crate::plan::Relation;
 use crate::train::lm::TrainedLm;
 use comparison::Comparison;
@@ -184,7 +185,8 @@ impl Results {
             &rows.normalization,
         )?;
         stage.progress(1, &|| "held-out text read".into());
-        let pca = Pca::fit(rows.train.blocks(8_192, &rows.device), rows.train.width, &rows.device)?;
+        let blocks = rows.train.blocks(8_192).map(|block| Ok(block?.on(&rows.device)));
+        let pca = Pca::fit(blocks, rows.train.width(), &rows.device)?;
         let mut methods = baselines::all(&held_out, rows, &pca, &sparsities(experiment))?;
         let (mut trainings, mut exports, mut diverged) = (vec![], vec![], vec![]);
         let mut dictionaries = vec![];
@@ -208,7 +210,7 @@ impl Results {
         Ok(Self {
             lm,
             reference: held_out.reference,
-            train_rows: rows.train.len(),
+            train_rows: rows.train.count(),
             selection_rows: rows.selection.len(),
             held_out_rows: held_out.count(),
             relation: experiment.plan.relation,

@@ -49,13 +49,41 @@ pub struct Settings {
     pub layer: Option<usize>,
     /// `steps`: how many an autoencoder learns in; by the profile if not given.
     pub steps: Option<u64>,
+    /// `rows`: from how many activations an autoencoder learns; by the profile if not given.
+    pub rows: Option<usize>,
+    /// `rows_in_memory_mib`: how large activations may be that are kept in memory; by the machine if
+    /// not given.
+    pub rows_in_memory_mib: Option<u64>,
 }
 
 /// The file with settings, in the folder in which the trainer is started.
 pub const FILE: &str = "csae.toml";
 /// What can be set in [`FILE`]; in the environment as `CSAE_DATA` and so on.
-const KEYS: [&str; 10] =
-    ["data", "text", "language", "device", "profile", "cache", "export", "seeds", "layer", "steps"];
+const KEYS: [&str; 12] = [
+    "data",
+    "text",
+    "language",
+    "device",
+    "profile",
+    "cache",
+    "export",
+    "seeds",
+    "layer",
+    "steps",
+    "rows",
+    "rows_in_memory_mib",
+];
+
+const DEVICES: [(&str, DeviceChoice); 5] = [
+    ("auto", DeviceChoice::Auto),
+    ("cpu", DeviceChoice::Cpu),
+    ("wgpu", DeviceChoice::Wgpu),
+    ("cuda", DeviceChoice::Cuda),
+    ("software", DeviceChoice::Software),
+];
+const PROFILES: [(&str, ProfileName); 3] =
+    [("smoke", ProfileName::Smoke), ("cpu", ProfileName::Cpu), ("full", ProfileName::Full)];
+const PRECISIONS: [(&str, Precision); 2] = [("f32", Precision::F32), ("f16", Precision::F16)];
 
 impl Settings {
     /// Reads the settings from the text of [`FILE`], if there is one, and through `variable`, which
@@ -82,32 +110,21 @@ impl Settings {
                 given("language"),
                 &Language::ALL.map(|language| (language.name(), language)),
             )?,
-            device: one_of(
-                given("device"),
-                &[
-                    ("auto", DeviceChoice::Auto),
-                    ("cpu", DeviceChoice::Cpu),
-                    ("wgpu", DeviceChoice::Wgpu),
-                    ("cuda", DeviceChoice::Cuda),
-                    ("software", DeviceChoice::Software),
-                ],
-            )?
-            .unwrap_or_default(),
-            profile: one_of(
-                given("profile"),
-                &[
-                    ("smoke", ProfileName::Smoke),
-                    ("cpu", ProfileName::Cpu),
-                    ("full", ProfileName::Full),
-                ],
-            )?,
+            device: one_of(given("device"), &DEVICES)?.unwrap_or_default(),
+            profile: one_of(given("profile"), &PROFILES)?,
             cache: given("cache").map(|given| given.value.into()),
-            export: one_of(given("export"), &[("f32", Precision::F32), ("f16", Precision::F16)])?
-                .unwrap_or_default(),
+            export: one_of(given("export"), &PRECISIONS)?.unwrap_or_default(),
             seeds: number(given("seeds"))?,
             layer: number(given("layer"))?.map(|layer| layer as usize),
             steps: number(given("steps"))?,
+            rows: number(given("rows"))?.map(|rows| rows as usize),
+            rows_in_memory_mib: number(given("rows_in_memory_mib"))?,
         })
+    }
+
+    /// How many bytes of activations may lie in memory, if that is set.
+    pub fn rows_in_memory(&self) -> Option<u64> {
+        self.rows_in_memory_mib.map(|mib| mib.saturating_mul(1 << 20))
     }
 }
 
@@ -196,6 +213,7 @@ mod tests {
         assert_eq!(read("CSAE_DEVICE", "").unwrap().device, DeviceChoice::Auto);
         assert_eq!(read("CSAE_EXPORT", "f16").unwrap().export, Precision::F16);
         assert_eq!(read("CSAE_SEEDS", "7").unwrap().seeds, Some(7));
+        assert_eq!(read("CSAE_ROWS_IN_MEMORY_MIB", "3").unwrap().rows_in_memory(), Some(3 << 20));
     }
 
     #[test]
@@ -223,6 +241,7 @@ mod tests {
         refused("devcie = \"cpu\"", &["csae.toml: \"devcie\" is no setting", "mean \"device\"?"]);
         refused("device = \"cup\"", &["device in csae.toml=\"cup\" is not known", "mean \"cpu\"?"]);
         refused("seeds = 0", &["seeds in csae.toml=\"0\" is no whole number above 0"]);
+        refused("rows_in_memory_mib = 0", &["rows_in_memory_mib in csae.toml=\"0\" is no whole"]);
         refused("seeds = 2.5", &["seeds in csae.toml=\"2.5\""]);
         refused("[run]\nseeds = 2", &["\"run\" is no setting"]);
         refused("seeds = 2\ndevice cpu", &["csae.toml, line 2"]);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{AutoencoderInfo, Manifest};
+use crate::CsaeConfig;
 use crate::composition::units::MOST_PARTS;
 use crate::report::Combination;
 
@@ -27,27 +28,13 @@ impl Manifest {
         }
         at_most("layer", self.layer, "n_layers", lm.n_layers)?;
         for (name, AutoencoderInfo { config, .. }) in &self.autoencoders {
-            small("n_features", config.n_features)?;
-            at_most("sparsity_k", config.sparsity_k, "n_features", config.n_features)?;
-            matrix(name, config.n_features, config.d_model)?;
             if config.d_model != lm.d_model {
                 return Err(format!(
                     "{name} explains rows of {}, not {}",
                     config.d_model, lm.d_model
                 ));
             }
-            if let Some(attention) = &config.attention {
-                divides("n_heads", attention.n_heads, "d_compose", attention.d_compose)?;
-                small("rounds", attention.rounds)?;
-                matrix(name, config.n_features, attention.d_compose)?;
-                matrix(name, attention.d_compose, attention.d_compose)?;
-                let size = attention.combination_size;
-                at_most("combination_size", size, "sparsity_k", config.sparsity_k)?;
-            }
-            if let Some(units) = &config.units {
-                divides("n_heads", units.n_heads, "n_units", units.n_units)?;
-                matrix(name, config.n_features, units.n_units)?;
-            }
+            check_autoencoder(config, &|rows, columns| matrix(name, rows, columns))?;
         }
         Ok(())
     }
@@ -70,6 +57,29 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// Refuses the shape of an autoencoder; `matrix` refuses one that is larger than all numbers together.
+fn check_autoencoder(
+    config: &CsaeConfig,
+    matrix: &dyn Fn(usize, usize) -> Result<(), String>,
+) -> Result<(), String> {
+    small("n_features", config.n_features)?;
+    at_most("sparsity_k", config.sparsity_k, "n_features", config.n_features)?;
+    matrix(config.n_features, config.d_model)?;
+    if let Some(attention) = &config.attention {
+        divides("n_heads", attention.n_heads, "d_compose", attention.d_compose)?;
+        small("rounds", attention.rounds)?;
+        matrix(config.n_features, attention.d_compose)?;
+        matrix(attention.d_compose, attention.d_compose)?;
+        let size = attention.combination_size;
+        at_most("combination_size", size, "sparsity_k", config.sparsity_k)?;
+    }
+    if let Some(units) = &config.units {
+        divides("n_heads", units.n_heads, "n_units", units.n_units)?;
+        matrix(config.n_features, units.n_units)?;
+    }
+    Ok(())
 }
 
 fn small(name: &str, value: usize) -> Result<(), String> {

@@ -20,15 +20,16 @@ impl Pca {
     /// Fits rows of mean 0, given in blocks `[rows, d_model]`: Gram matrix, then eigenvectors.
     ///
     /// # Errors
-    /// The rows have no eigenvectors, as when a value is not a number.
+    /// A block cannot be read, or the rows have no eigenvectors, as when a value is not a number.
     pub fn fit(
-        blocks: impl Iterator<Item = Tensor<2>>,
+        blocks: impl Iterator<Item = Result<Tensor<2>>>,
         d_model: usize,
         device: &Device,
     ) -> Result<Self> {
         let mut gram = Mat::<f64>::zeros(d_model, d_model);
         let mut count = 0;
         for block in blocks {
+            let block = block?;
             count += block.dims()[0];
             let product = to_vec(block.clone().transpose().matmul(block));
             for (place, value) in product.iter().enumerate() {
@@ -94,7 +95,7 @@ mod tests {
     }
 
     fn fit(rows: &Tensor<2>) -> Pca {
-        Pca::fit(rows.clone().split(200, 0).into_iter(), 4, &Device::flex()).unwrap()
+        Pca::fit(rows.clone().split(200, 0).into_iter().map(Ok), 4, &Device::flex()).unwrap()
     }
 
     fn error(rows: &Tensor<2>, rebuilt: Tensor<2>) -> f32 {
@@ -122,7 +123,7 @@ mod tests {
         let shape = [rows.len(), 4];
         let rows = Tensor::from_data(TensorData::new(rows.concat(), shape), &Device::flex());
 
-        let pca = Pca::fit(rows.split(25, 0).into_iter(), 4, &Device::flex()).unwrap();
+        let pca = Pca::fit(rows.split(25, 0).into_iter().map(Ok), 4, &Device::flex()).unwrap();
 
         let expected = matrix(&golden["pca"]["components"]);
         for (ours, theirs) in to_vec(pca.components.transpose()).chunks(4).zip(&expected) {

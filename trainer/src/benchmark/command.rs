@@ -116,11 +116,22 @@ fn compare(
         "rival_learning_rates": arguments.rival_learning_rates,
     });
     let conditions = conditions(arguments);
-    let Some(plan) = &arguments.sweep else {
-        let runs = all_worlds(arguments, &arguments.knobs, &recipe, console)?;
-        let world = arguments.knobs.world(arguments.seed)?;
-        return write_comparison(out, header, &world, &runs, &conditions, console);
-    };
+    if let Some(plan) = &arguments.sweep {
+        let sweep = every_value(arguments, plan, &recipe, console)?;
+        return write_sweep(out, header, &sweep, &conditions, console);
+    }
+    let runs = all_worlds(arguments, &arguments.knobs, &recipe, console)?;
+    let world = arguments.knobs.world(arguments.seed)?;
+    write_comparison(out, header, &world, &runs, &conditions, console)
+}
+
+/// All methods in all worlds at every value of the knob that `plan` names.
+fn every_value(
+    arguments: &BenchmarkArgs,
+    plan: &str,
+    recipe: &Recipe,
+    console: &Console,
+) -> Result<Sweep> {
     let (knob, values) = sweep::plan(plan, &arguments.knobs)?;
     // Nobody wants to wait for the first value to learn that the last one cannot be.
     for (_, knobs) in &values {
@@ -129,17 +140,10 @@ fn compare(
     let mut sweep = Sweep { knob, points: vec![] };
     for (value, knobs) in values {
         console.say(&format!("{} = {value}", sweep.knob));
-        let runs = all_worlds(arguments, &knobs, &recipe, console)?;
+        let runs = all_worlds(arguments, &knobs, recipe, console)?;
         sweep.points.push(SweepPoint { value, world: knobs.world(arguments.seed)?, runs });
     }
-    let plots = folder::write_plots(out, figures::of_sweep(&sweep, &conditions))?;
-    folder::write(out, "benchmark.md", report::of_sweep(&sweep, &conditions, &plots).as_bytes())?;
-    folder::write_json(out, "benchmark.json", &[header, json!({ "sweep": sweep.to_json() })])?;
-    console.say(&format!("written: {}", out.join("benchmark.json").display()));
-    for point in &sweep.points {
-        folder::print(&format!("{} = {}\n{}\n", sweep.knob, point.value, table(&point.runs)));
-    }
-    Ok(())
+    Ok(sweep)
 }
 
 /// Under which conditions methods are compared, for titles.
@@ -174,6 +178,24 @@ fn all_worlds(
         }
     }
     Ok(all.into_runs())
+}
+
+/// As [`write_comparison`], of a sweep.
+fn write_sweep(
+    out: &Path,
+    header: Value,
+    sweep: &Sweep,
+    conditions: &str,
+    console: &Console,
+) -> Result<()> {
+    let plots = folder::write_plots(out, figures::of_sweep(sweep, conditions))?;
+    folder::write(out, "benchmark.md", report::of_sweep(sweep, conditions, &plots).as_bytes())?;
+    folder::write_json(out, "benchmark.json", &[header, json!({ "sweep": sweep.to_json() })])?;
+    console.say(&format!("written: {}", out.join("benchmark.json").display()));
+    for point in &sweep.points {
+        folder::print(&format!("{} = {}\n{}\n", sweep.knob, point.value, table(&point.runs)));
+    }
+    Ok(())
 }
 
 /// Writes plots, the report and, when these are there, `benchmark.json`; prints the table.

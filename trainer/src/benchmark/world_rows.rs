@@ -1,5 +1,6 @@
 //! Rows of a world for a training: drawn as they are needed, less their mean.
 
+use anyhow::Result;
 use burn::prelude::*;
 
 use super::world::World;
@@ -38,7 +39,7 @@ impl<'a> WorldRows<'a> {
 }
 
 impl RowSource for WorldRows<'_> {
-    fn batch(&mut self, step: u64) -> Tensor<2> {
+    fn batch(&mut self, step: u64) -> Result<Tensor<2>> {
         let in_a_chunk = (ROWS_AT_ONCE / self.batch_size) as u64;
         let wanted = step / in_a_chunk;
         let chunk = match self.chunk.take() {
@@ -48,11 +49,11 @@ impl RowSource for WorldRows<'_> {
         let first = (step % in_a_chunk) as usize * self.batch_size;
         let batch = chunk.clone().narrow(0, first, self.batch_size);
         self.chunk = Some((wanted, chunk));
-        batch
+        Ok(batch)
     }
 
-    fn sample(&mut self, step: u64, count: usize) -> Tensor<2> {
-        self.named(&format!("rows to screen after step {step}"), count)
+    fn sample(&mut self, step: u64, count: usize) -> Result<Tensor<2>> {
+        Ok(self.named(&format!("rows to screen after step {step}"), count))
     }
 
     fn device(&self) -> Device {

@@ -1,6 +1,45 @@
 //! Rows of numbers in the host's memory, from which a device is given some at a time.
 
+use std::fmt::Debug;
+use std::ops::Range;
+
+use anyhow::Result;
 use burn::prelude::*;
+use shared::bundle::Normalization;
+
+/// Rows wherever they lie: in memory ([`Rows`]) or in a file ([`FiledRows`](super::FiledRows)).
+pub trait RowStore: Debug {
+    /// How many rows there are.
+    fn count(&self) -> usize;
+
+    /// How many numbers a row has.
+    fn width(&self) -> usize;
+
+    /// The rows at these places, in this order.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    fn chosen(&self, places: &[usize]) -> Result<Rows>;
+
+    /// Rows that follow one another.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    fn span(&self, places: Range<usize>) -> Result<Rows>;
+
+    /// How many rows had best be asked for at once, where that matters.
+    fn at_once(&self) -> Option<usize> {
+        None
+    }
+}
+
+impl dyn RowStore + '_ {
+    /// All rows in order, at most `count` at a time.
+    pub fn blocks(&self, count: usize) -> impl Iterator<Item = Result<Rows>> {
+        let end = self.count();
+        (0..end).step_by(count).map(move |first| self.span(first..end.min(first + count)))
+    }
+}
 
 /// Rows of equal width.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,24 +61,25 @@ impl Rows {
         self.values.is_empty()
     }
 
-    /// The first `count` rows.
-    pub fn beginning(&self, count: usize) -> Self {
-        let length = (count * self.width).min(self.values.len());
-        Self { values: self.values[..length].to_vec(), width: self.width }
-    }
-
     /// The rows one by one.
     pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.width.max(1))
     }
 
-    /// These rows on a device: `[places, width]`.
-    pub fn chosen(&self, places: &[usize], device: &Device) -> Tensor<2> {
-        let mut values = Vec::with_capacity(places.len() * self.width);
-        for place in places {
-            values.extend_from_slice(&self.values[place * self.width..][..self.width]);
-        }
-        Tensor::from_data(TensorData::new(values, [places.len(), self.width]), device)
+    /// The rows centred and scaled.
+    pub fn scaled(mut self, by: &Normalization) -> Self {
+        let means = by.mean.iter().cycle();
+        self.values
+            .iter_mut()
+            .zip(means)
+            .for_each(|(value, mean)| *value = (*value - mean) * by.scale);
+        self
+    }
+
+    /// The rows on a device: `[rows, width]`.
+    pub fn on(self, device: &Device) -> Tensor<2> {
+        let shape = [self.len(), self.width];
+        Tensor::from_data(TensorData::new(self.values, shape), device)
     }
 
     /// All rows on a device, at most `count` at a time: `[count, width]` each.
@@ -48,10 +88,31 @@ impl Rows {
         count: usize,
         device: &'a Device,
     ) -> impl Iterator<Item = Tensor<2>> + 'a {
-        self.values.chunks(count * self.width.max(1)).map(move |values| {
-            let shape = [values.len() / self.width.max(1), self.width];
-            Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
-        })
+        let block = |values: &[f32]| Self { values: values.to_vec(), width: self.width };
+        self.values.chunks(count * self.width.max(1)).map(move |values| block(values).on(device))
+    }
+}
+
+impl RowStore for Rows {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn chosen(&self, places: &[usize]) -> Result<Rows> {
+        let mut values = Vec::with_capacity(places.len() * self.width);
+        for place in places {
+            values.extend_from_slice(&self.values[place * self.width..][..self.width]);
+        }
+        Ok(Self { values, width: self.width })
+    }
+
+    fn span(&self, places: Range<usize>) -> Result<Rows> {
+        let values = self.values[places.start * self.width..places.end * self.width].to_vec();
+        Ok(Self { values, width: self.width })
     }
 }
 
@@ -66,7 +127,8 @@ mod tests {
 
     #[test]
     fn chosen_rows_come_in_the_asked_order() {
-        assert_eq!(to_vec(rows().chosen(&[4, 1], &Device::flex())), [8.0, 9.0, 2.0, 3.0]);
+        assert_eq!(rows().chosen(&[4, 1]).unwrap().values, [8.0, 9.0, 2.0, 3.0]);
+        assert_eq!(rows().span(1..3).unwrap().values, [2.0, 3.0, 4.0, 5.0]);
     }
 
     #[test]
@@ -76,7 +138,10 @@ mod tests {
         assert_eq!(blocks.iter().map(|block| block.dims()[0]).collect::<Vec<_>>(), [2, 2, 1]);
         assert_eq!(to_vec(Tensor::cat(blocks, 0)), rows().values);
         assert_eq!(rows().len(), 5);
-        assert_eq!(rows().beginning(2).values, [0.0, 1.0, 2.0, 3.0]);
-        assert_eq!(rows().beginning(9), rows());
+        let store: &dyn RowStore = &rows();
+        let blocks: Vec<Rows> = store.blocks(2).collect::<Result<_>>().unwrap();
+        assert_eq!(blocks.iter().map(Rows::len).collect::<Vec<_>>(), [2, 2, 1]);
+        let values = |rows: &Rows| rows.values.clone();
+        assert_eq!(blocks.iter().flat_map(values).collect::<Vec<_>>(), rows().values);
     }
 }

@@ -7,8 +7,8 @@ use shared::sae::FinishedCsae;
 use shared::weights::to_vec;
 use shared::{CharLm, CsaeConfig};
 
-use super::{Experiment, ROWS_AT_ONCE, SEED, TrialResult};
-use crate::activations::{self, Recorded, RowCounts};
+use super::{Experiment, ROWS_AT_ONCE, TrialResult};
+use crate::activations::{self, ReadyRows};
 use crate::analysis::combinations::of_units;
 use crate::analysis::evaluation::ActiveRows;
 use crate::analysis::hidden::{self, Told};
@@ -35,12 +35,6 @@ pub struct Transcoded {
     pub hidden: Vec<Told>,
 }
 
-/// What the perceptron reads and what it adds, centred and scaled: `[rows, d_model]` each.
-struct Pairs {
-    inputs: Rows,
-    outputs: Rows,
-}
-
 impl Experiment<'_> {
     /// Whether there is a transcoder to train.
     pub fn transcodes(&self) -> bool {
@@ -61,14 +55,12 @@ impl Experiment<'_> {
         let trial = trials.iter().find(named);
         let (Some(trial), Some(text)) = (trial, &self.text.hidden) else { return Ok(None) };
         let ModelConfig::Csae(config) = self.profile.model(&trial.trial) else { return Ok(None) };
+        let train = self.perceptron_rows(title, lm)?;
         let read = |batch: &_| activations::perceptron(lm, self.profile.layer, batch);
-        let counts = RowCounts { train: self.profile.rows, selection: 0 };
-        let (corpus, windows) = (&self.text.corpus, self.windows());
-        let recorded =
-            activations::record(&read, &corpus.train, windows, counts, SEED, &mut |_| ())?;
-        let held_out = self.profile.held_out_rows;
-        let held_out = activations::in_order(&read, &corpus.validation, windows, held_out)?;
-        let [train, held_out] = Pairs::ready(&recorded.train, &held_out);
+        let (characters, rows) = (&self.text.corpus.validation, self.profile.held_out_rows);
+        let held_out = activations::in_order(&read, characters, self.windows(), rows)?;
+        let held_out =
+            [0, 1].map(|half| half_of(&held_out, half).scaled(&train[half].normalization));
 
         let config = CsaeConfig { refit_steps: 0, ..config };
         let model = self.train_transcoder(title, &train, &config, trial)?;
@@ -79,7 +71,7 @@ impl Experiment<'_> {
     fn train_transcoder(
         &self,
         title: &str,
-        rows: &Pairs,
+        rows: &[ReadyRows; 2],
         config: &CsaeConfig,
         trial: &TrialResult,
     ) -> Result<FinishedCsae> {
@@ -93,8 +85,8 @@ impl Experiment<'_> {
             seed: 0,
         };
         let device = &self.device.device;
-        let mut source =
-            PairedRows::new([&rows.inputs, &rows.outputs], task.training.batch_size, 0, device);
+        let [inputs, outputs] = rows.each_ref().map(|rows| &*rows.train);
+        let mut source = PairedRows::new([inputs, outputs], task.training.batch_size, 0, device);
         let resume = self.folder.load(name)?;
         let mut watcher = self.watch(title, name, resume.as_ref(), task.training.steps);
         let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
@@ -108,21 +100,20 @@ impl Experiment<'_> {
     fn measure_transcoder(
         &self,
         finished: &FinishedCsae,
-        rows: &Pairs,
+        [inputs, outputs]: &[Rows; 2],
         text: &AnnotatedText,
     ) -> Result<Transcoded> {
         let mut alone = finished.limits;
         alone.combination_size = 1;
         let mut active = ActiveRows { k: finished.limits.sparsity_k, ..ActiveRows::default() };
         let (mut predicted, mut silent) = (vec![], vec![]);
-        for block in rows.inputs.blocks(ROWS_AT_ONCE, &self.device.device) {
+        for block in inputs.blocks(ROWS_AT_ONCE, &self.device.device) {
             let output = finished.model.transcode(block.clone(), finished.limits);
             predicted.extend(to_vec(output.reconstruction));
             active.add(output.active);
             silent.extend(to_vec(finished.model.transcode(block, alone).reconstruction));
         }
-        let fvu =
-            |predicted: &[f32]| measures::fvu(&rows.outputs.values, predicted, rows.outputs.width);
+        let fvu = |predicted: &[f32]| measures::fvu(&outputs.values, predicted, outputs.width);
         let counts = active.counts();
         let first = self.windows().counted(0).start;
         Ok(Transcoded {
@@ -133,22 +124,6 @@ impl Experiment<'_> {
             hidden: hidden::tell(&hidden::Active::of(finished, &active), text, first)
                 .context("hidden variables of the transcoder")?,
         })
-    }
-}
-
-impl Pairs {
-    /// Centred and scaled by what the training rows are.
-    fn ready(train: &Rows, held_out: &Rows) -> [Self; 2] {
-        let [(inputs, held_inputs), (outputs, held_outputs)] = [0, 1].map(|half| {
-            let part = |rows| half_of(rows, half);
-            let recorded = Recorded { train: part(train), selection: part(held_out) };
-            let Recorded { train, selection } = {
-                let normalization = recorded.normalization();
-                recorded.scaled(&normalization)
-            };
-            (train, selection)
-        });
-        [Self { inputs, outputs }, Self { inputs: held_inputs, outputs: held_outputs }]
     }
 }
 
@@ -168,13 +143,11 @@ mod tests {
     use rand::RngExt;
 
     #[test]
-    fn halves_belong_together_and_are_centred() {
+    fn halves_belong_together() {
         let rows = Rows { values: vec![1.0, 10.0, 3.0, 30.0], width: 2 };
 
-        let [train, held_out] = Pairs::ready(&rows, &rows);
-
-        assert_eq!((train.inputs.values, train.outputs.values), (vec![-1.0, 1.0], vec![-1.0, 1.0]));
-        assert_eq!(held_out.inputs.width, 1);
+        assert_eq!(half_of(&rows, 0), Rows { values: vec![1.0, 3.0], width: 1 });
+        assert_eq!(half_of(&rows, 1), Rows { values: vec![10.0, 30.0], width: 1 });
     }
 
     /// Eight inputs are on or off; each adds to an output that is not among the inputs.

@@ -9,7 +9,8 @@ use shared::report::Metric;
 use shared::sae::{Autoencoder, FinishedCsae};
 use shared::weights::to_vec;
 
-use super::{Experiment, ROWS_AT_ONCE, ReadyRows};
+use super::{Experiment, ROWS_AT_ONCE};
+use crate::activations::ReadyRows;
 use crate::analysis::measures;
 use crate::plan::{AutoencoderTraining, ModelConfig, RivalConfig, Trial};
 use crate::train::autoencoder::{self, AutoencoderTask};
@@ -180,7 +181,7 @@ impl Experiment<'_> {
         let &Wanted { training, learning_rate, seed, name, .. } = wanted;
         let schedule = self.profile.schedule(wanted.trial);
         let task = AutoencoderTask { name, config, schedule, training, learning_rate, seed };
-        let mut source = RecordedRows::new(&rows.train, training.batch_size, seed, &rows.device);
+        let mut source = RecordedRows::new(&*rows.train, training.batch_size, seed, &rows.device);
         let resume = self.folder.load(name)?;
         let mut watcher = self.watch(wanted.title, name, resume.as_ref(), training.steps);
         let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
@@ -199,7 +200,7 @@ impl Experiment<'_> {
         }
         let started = Instant::now();
         let task = RivalTask { name, training, learning_rate };
-        let mut source = RecordedRows::new(&rows.train, training.batch_size, seed, &rows.device);
+        let mut source = RecordedRows::new(&*rows.train, training.batch_size, seed, &rows.device);
         let mut watcher = self.watch(wanted.title, name, None, training.steps);
         let trained = rival::teach(config, seed, &task, &mut source, &mut watcher)?;
         let FinishedRival { model, weights, metrics } = trained;

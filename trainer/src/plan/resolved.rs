@@ -41,6 +41,7 @@ impl Profile {
             (self.seeds, self.many_seeds) = (seeds, seeds);
         }
         self.autoencoder_training.steps = settings.steps.unwrap_or(self.autoencoder_training.steps);
+        self.rows = settings.rows.unwrap_or(self.rows);
         Ok(self)
     }
 
@@ -101,13 +102,13 @@ mod tests {
 
     #[test]
     fn what_the_user_sets_takes_the_place_of_the_profiles_numbers() {
-        let settings =
-            Settings { seeds: Some(7), layer: Some(3), steps: Some(11), ..Settings::default() };
+        let (seeds, layer, steps, rows) = (Some(7), Some(3), Some(11), Some(13));
+        let settings = Settings { seeds, layer, steps, rows, ..Settings::default() };
 
         let profile = Profile::named(ProfileName::Cpu).with(&settings).unwrap();
 
         assert_eq!((profile.seeds, profile.many_seeds, profile.layer), (7, 7, 3));
-        assert_eq!(profile.autoencoder_training.steps, 11);
+        assert_eq!((profile.autoencoder_training.steps, profile.rows), (11, 13));
         let too_deep = Profile::named(ProfileName::Smoke).with(&settings).unwrap_err();
         assert!(too_deep.to_string().contains("there is no layer 3"), "{too_deep}");
     }

@@ -54,47 +54,64 @@ pub(super) fn collect(places: &[PathBuf], keyed: &Keyed) -> Result<Collected> {
         })?;
     }
     let mut collected = Collected { files: files.len(), ..Collected::default() };
-    let mut sessions: BTreeMap<String, (PathBuf, Session)> = BTreeMap::new();
-    for path in files {
-        let session = match read(&path, keyed) {
-            Ok(session) => session,
-            Err(reason) => {
-                collected.refused += 1;
-                collected.told.push(format!("refused: {}: {reason}", path.display()));
-                continue;
-            }
-        };
-        let rater = session.header.rater.clone();
-        match sessions.remove(&rater) {
-            Some((other_path, other)) => {
-                let (kept, passed) = later((path, session), (other_path, other));
-                if kept.1 != passed.1 {
-                    collected.passed_over += 1;
-                    let (kept, passed) = (kept.0.display(), passed.0.display());
-                    let told = format!("passed over: {passed}: {kept} is of the same rater");
-                    collected.told.push(told);
-                }
-                sessions.insert(rater, kept);
-            }
-            None => {
-                sessions.insert(rater, (path, session));
-            }
-        }
-    }
+    let sessions = collected.one_of_each_rater(files, keyed);
     for (number, (path, session)) in sessions.into_values().enumerate() {
-        let name = format!("R{:02}", number + 1);
+        collected.add(number + 1, &path, session, keyed);
+    }
+    Ok(collected)
+}
+
+impl Collected {
+    /// The last session of each rater, in files that can be read.
+    fn one_of_each_rater(
+        &mut self,
+        files: Vec<PathBuf>,
+        keyed: &Keyed,
+    ) -> BTreeMap<String, (PathBuf, Session)> {
+        let mut sessions: BTreeMap<String, (PathBuf, Session)> = BTreeMap::new();
+        for path in files {
+            let session = match read(&path, keyed) {
+                Ok(session) => session,
+                Err(reason) => {
+                    self.refused += 1;
+                    self.told.push(format!("refused: {}: {reason}", path.display()));
+                    continue;
+                }
+            };
+            let rater = session.header.rater.clone();
+            let kept = match sessions.remove(&rater) {
+                None => (path, session),
+                Some(other) => self.later((path, session), other),
+            };
+            sessions.insert(rater, kept);
+        }
+        sessions
+    }
+
+    /// Of two sessions of a rater the later one; says so unless they are the same.
+    fn later(&mut self, one: (PathBuf, Session), other: (PathBuf, Session)) -> (PathBuf, Session) {
+        let (kept, passed) = later(one, other);
+        if kept.1 != passed.1 {
+            self.passed_over += 1;
+            let (kept, passed) = (kept.0.display(), passed.0.display());
+            self.told.push(format!("passed over: {passed}: {kept} is of the same rater"));
+        }
+        kept
+    }
+
+    fn add(&mut self, number: usize, path: &Path, session: Session, keyed: &Keyed) {
+        let name = format!("R{number:02}");
         if !session.is_complete() {
             let count = session.answers.len();
             let told = format!("not finished: {}: {name} gave {count} answers", path.display());
-            collected.told.push(told);
+            self.told.push(told);
         }
         let excluded = exclusion(&session, keyed);
         if let Some(reason) = &excluded {
-            collected.told.push(format!("excluded by the study's rules: {name}: {reason}"));
+            self.told.push(format!("excluded by the study's rules: {name}: {reason}"));
         }
-        collected.raters.push(Rater { name, session, excluded });
+        self.raters.push(Rater { name, session, excluded });
     }
-    Ok(collected)
 }
 
 /// All files in a folder, folders in it included, by name; a file itself. What cannot be looked into

@@ -216,8 +216,12 @@ fn told(measured: &Measured, title: &str) -> String {
             repeats.same_intruder, repeats.pairs, repeats.clarity_apart
         );
     }
-    let _ = write!(
-        text,
+    text + &methods(measured)
+}
+
+/// How well each method did.
+fn methods(measured: &Measured) -> String {
+    let mut text = format!(
         "\n{:<12} {:>5} {:>7}  {:<26} {:<22}",
         "method", "items", "ratings", "foreign line found (20 %)", "clarity"
     );

@@ -35,19 +35,10 @@ pub fn all(runs: &[Recorded]) -> Vec<(String, Chart)> {
 
 /// A point for each method of each run, with its lowest and highest seed.
 fn compared(alike: &[Of], title: &str, (label, scale): (&str, Scale), measure: &str) -> Chart {
-    let mut methods: Vec<(&str, f64)> = vec![];
-    for of in alike {
-        for method in of.methods() {
-            let mean = of.mean(&format!("{method}_fvu")).unwrap_or(0.0);
-            if mean > EXACT && methods.iter().all(|(other, _)| *other != method) {
-                methods.push((method, mean));
-            }
-        }
-    }
-    methods.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let methods = methods(alike);
     let series = alike.iter().take(MOST_SERIES).map(|of| {
         let (mut points, mut intervals) = (vec![], vec![]);
-        for (place, (method, _)) in methods.iter().enumerate() {
+        for (place, method) in methods.iter().enumerate() {
             let name = format!("{method}_{measure}");
             let Some(mean) = of.mean(&name) else { continue };
             let values = of.values(&name);
@@ -71,11 +62,26 @@ fn compared(alike: &[Of], title: &str, (label, scale): (&str, Scale), measure: &
         )),
         x: Axis {
             label: String::new(),
-            scale: Scale::Categories(methods.iter().map(|(name, _)| name.to_string()).collect()),
+            scale: Scale::Categories(methods.iter().map(|name| name.to_string()).collect()),
         },
         y: Axis { label: label.into(), scale },
         series: series.collect(),
     }
+}
+
+/// The methods that leave something, the one that leaves most first.
+fn methods<'a>(alike: &[Of<'a>]) -> Vec<&'a str> {
+    let mut methods: Vec<(&str, f64)> = vec![];
+    for of in alike {
+        for method in of.methods() {
+            let mean = of.mean(&format!("{method}_fvu")).unwrap_or(0.0);
+            if mean > EXACT && methods.iter().all(|(other, _)| *other != method) {
+                methods.push((method, mean));
+            }
+        }
+    }
+    methods.sort_by(|one, other| other.1.total_cmp(&one.1));
+    methods.into_iter().map(|(name, _)| name).collect()
 }
 
 /// How the validation loss of each language model fell; runs that share one have one line.

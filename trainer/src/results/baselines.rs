@@ -6,9 +6,9 @@ use anyhow::Result;
 use shared::report::Quality;
 
 use super::Method;
+use crate::activations::ReadyRows;
 use crate::analysis::evaluation::HeldOut;
 use crate::baselines::pca::Pca;
-use crate::experiment::ReadyRows;
 
 /// Every baseline at every number of active features, the profile's own one first.
 pub(super) fn all(

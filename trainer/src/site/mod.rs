@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use shared::site::{INDEX, MANIFEST, SCHEMA, SiteManifest};
+use shared::site::{INDEX, MANIFEST, SCHEMA, SiteManifest, SiteRun};
 
 use crate::complaint::Complaint;
 use crate::console::Console;
@@ -38,35 +38,11 @@ pub fn run(arguments: &SiteArgs, console: &Console) -> Result<()> {
     let mut runs = vec![];
     for folder in &arguments.runs {
         let source = FinishedRun::read(folder, arguments.model.as_deref())?;
-        if runs.iter().any(|run: &shared::site::SiteRun| run.name == source.name) {
+        if runs.iter().any(|run: &SiteRun| run.name == source.name) {
             let what = format!("two runs are called {}", source.name);
             return Err(Complaint::usage(what).fix("name each run once").into());
         }
-        let files = files::of(&source)?;
-        let run = files::describe(&source, &files);
-        let place = arguments.out.join(&run.name);
-        if place.exists() {
-            if place.canonicalize()? == folder.canonicalize()? {
-                let what = format!("the data would replace the run {} itself", folder.display());
-                return Err(Complaint::usage(what).fix("choose another --out").into());
-            }
-            std::fs::remove_dir_all(&place)
-                .with_context(|| format!("cannot replace {}", place.display()))?;
-        }
-        for (name, bytes) in &files {
-            let path = place.join(name);
-            write_whole(&path, bytes)
-                .with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        let bytes: usize = files.values().map(Vec::len).sum();
-        console.say(&format!(
-            "{}: {} files, {:.2} MB, of which the model {:.2} MB",
-            run.name,
-            files.len(),
-            bytes as f64 / 1e6,
-            run.model_bytes as f64 / 1e6
-        ));
-        runs.push(run);
+        runs.push(write_run(&source, folder, &arguments.out, console)?);
     }
     let manifest = SiteManifest { schema: SCHEMA, made_by: crate::version(), runs };
     let mut bytes = serde_json::to_vec_pretty(&manifest)?;
@@ -81,6 +57,39 @@ pub fn run(arguments: &SiteArgs, console: &Console) -> Result<()> {
     }
     console.say(&format!("wrote {}; look at it with: trunk serve", path.display()));
     Ok(())
+}
+
+/// Writes what the explorer needs of the run in `folder` into `out`.
+fn write_run(
+    source: &FinishedRun,
+    folder: &Path,
+    out: &Path,
+    console: &Console,
+) -> Result<SiteRun> {
+    let files = files::of(source)?;
+    let run = files::describe(source, &files);
+    let place = out.join(&run.name);
+    if place.exists() {
+        if place.canonicalize()? == folder.canonicalize()? {
+            let what = format!("the data would replace the run {} itself", folder.display());
+            return Err(Complaint::usage(what).fix("choose another --out").into());
+        }
+        std::fs::remove_dir_all(&place)
+            .with_context(|| format!("cannot replace {}", place.display()))?;
+    }
+    for (name, bytes) in &files {
+        let path = place.join(name);
+        write_whole(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let bytes: usize = files.values().map(Vec::len).sum();
+    console.say(&format!(
+        "{}: {} files, {:.2} MB, of which the model {:.2} MB",
+        run.name,
+        files.len(),
+        bytes as f64 / 1e6,
+        run.model_bytes as f64 / 1e6
+    ));
+    Ok(run)
 }
 
 /// The runs that the list in `out` names, as far as they are folders with a run's data right in `out`.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use burn::prelude::*;
 use shared::bundle::Normalization;
 
-use crate::activations::{RowCounts, counted, record, stream};
+use crate::activations::{Recording, RowCounts, counted, stream};
 use crate::analysis::evaluation::ActiveRows;
 use crate::baselines::pca::Pca;
 use crate::complaint::Complaint;
@@ -83,17 +83,18 @@ pub(super) fn read(
     }
     stage.finish(&format!("{} rows", active.values.len() / active.k));
     let counts = RowCounts { train: PCA_ROWS, selection: 0 };
-    let recorded = record(&read, &corpus.train, windows, counts, SEED, &mut |_| {})?;
+    let recording = Recording { read: &read, text: &corpus.train, windows, counts, seed: SEED };
+    let recorded = recording.in_memory()?;
     let text = RowText {
         characters: corpus.vocab.decode(&corpus.validation).chars().collect(),
         first: windows.counted(0).start,
         rows: active.values.len() / active.k,
     };
-    Ok(ReadText { text, active, rows, components: fit(recorded.train, &normalization, &device)? })
+    Ok(ReadText { text, active, rows, components: fit(recorded, &normalization, &device)? })
 }
 
 fn fit(rows: crate::data::Rows, by: &Normalization, device: &Device) -> Result<Tensor<2>> {
-    let blocks = rows.blocks(4_096, device).map(|block| by.apply(block));
+    let blocks = rows.blocks(4_096, device).map(|block| Ok(by.apply(block)));
     Ok(Pca::fit(blocks, rows.width, device)?.components().clone())
 }
 

@@ -61,7 +61,8 @@ pub struct TrainedAutoencoder {
 /// Trains an autoencoder, from `resume` on if there is one.
 ///
 /// # Errors
-/// The snapshot does not fit, the observer cannot save, or the user stops the training.
+/// The snapshot does not fit, rows cannot be read, the observer cannot save, or the user stops the
+/// training.
 pub fn train(
     task: &AutoencoderTask,
     rows: &mut dyn RowSource,
@@ -69,12 +70,12 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<TrainedAutoencoder> {
     let steps = task.training.steps;
-    let transcodes = rows.targets(0).is_some();
+    let transcodes = rows.targets(0)?.is_some();
     let mut state = State::start(task, &rows.device(), transcodes, resume)?;
     let mut clock = Clock::new(state.seconds);
     let resumed_at = state.step;
     while state.step < steps {
-        let batch = (rows.batch(state.step), rows.targets(state.step));
+        let batch = (rows.batch(state.step)?, rows.targets(state.step)?);
         let limits = schedule::limits(state.step, steps, task.schedule, task.config.limits());
         let terms = state.learn(task, batch, limits);
         state.compose(task, rows, limits)?;
@@ -187,14 +188,14 @@ impl State {
         if let Some(completion) = &task.training.completion
             && due(completion.times, [completion.from, completion.until])
         {
-            let sample = rows.sample(self.step, completion.rows);
+            let sample = rows.sample(self.step, completion.rows)?;
             let model = self.learner.model();
             self.learner.replace(dictionary::complete(model, sample, limits, training).0);
         }
         let mut looks = training.before.iter().chain([&training.at]);
         if task.config.units.is_some() && looks.any(|share| due(1, [*share; 2])) {
-            let sample = rows.sample(self.step, training.rows);
-            let targets = rows.sample_targets(self.step, training.rows);
+            let sample = rows.sample(self.step, training.rows)?;
+            let targets = rows.sample_targets(self.step, training.rows)?;
             let model = self.learner.model();
             let search = composition::Search { limits, training, seed: task.seed };
             let model = composition::recompose(model, sample, targets, &search)?;
@@ -254,7 +255,7 @@ fn parts_of(model: &Csae) -> Vec<Vec<usize>> {
 mod tests {
     use super::super::Unwatched;
     use super::*;
-    use crate::data::Rows;
+    use crate::data::{RowStore, Rows};
     use crate::plan::{Profile, ProfileName};
     use crate::train::rows::RecordedRows;
     use shared::{AttentionConfig, UnitsConfig, random, weights};
@@ -305,7 +306,7 @@ mod tests {
 
         let mut state = State::start(&task, &source.device(), false, None).unwrap();
         for step in 0..60 {
-            let terms = state.learn(&task, (source.batch(step), None), config.limits());
+            let terms = state.learn(&task, (source.batch(step).unwrap(), None), config.limits());
             state.compose(&task, &mut source, config.limits()).unwrap();
             if state.step.is_multiple_of(BETWEEN_METRICS) {
                 state.measure(&task, &terms, config.limits()).unwrap();
@@ -358,7 +359,7 @@ mod tests {
     #[test]
     fn dead_features_and_only_they_learn_from_auxk() {
         let config = config();
-        let rows = rows().chosen(&(0..700).collect::<Vec<_>>(), &Device::flex());
+        let rows = rows().span(0..700).unwrap().on(&Device::flex());
         let model = config.init(1, &Device::flex().autodiff());
         let output = model.forward(rows.clone(), config.limits());
         let mut dead = [0.0; 24];

@@ -152,7 +152,7 @@ impl Terms {
 /// Trains `model`, which must be on a device with autodiff.
 ///
 /// # Errors
-/// The user stops the training, or it leaves the numbers that can be computed with.
+/// Rows cannot be read, the user stops the training, or it leaves the numbers that can be computed with.
 pub fn train<M: Teachable>(
     task: &RivalTask,
     model: M,
@@ -167,7 +167,7 @@ pub fn train<M: Teachable>(
         if interrupt::requested() {
             return Err(interrupt::stopped().into());
         }
-        let learned = state.learn(task, rows.batch(step), step);
+        let learned = state.learn(task, rows.batch(step)?, step);
         let done = step + 1;
         if done.is_multiple_of(BETWEEN_METRICS) || done == steps {
             let metric = learned.metric(task, done);

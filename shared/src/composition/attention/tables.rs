@@ -14,19 +14,9 @@ impl Attention {
     /// score of a pair of features at strength 1, and `V[h,j]`, what partner `j` then adds.
     pub(super) fn forward_tables(&self, active: &TopK, combination_size: usize) -> AttentionOutput {
         let [batch, k] = active.values.dims();
-        let [n_features, width] = self.embedding.val().dims();
         let (heads, count) = (self.n_heads, combination_size - 1);
-        let d_head = width / heads;
-        let table = |weight: &Param<Tensor<2>>| {
-            self.embedding
-                .val()
-                .matmul(weight.val())
-                .reshape([n_features, heads, d_head])
-                .swap_dims(0, 1) // [n_heads, n_features, d_head]
-        };
-        let scores =
-            table(&self.query).matmul(table(&self.key).swap_dims(1, 2)) / (d_head as f64).sqrt(); // [n_heads, n_features, n_features]
-        let values = table(&self.value);
+        let (scores, values) = self.tables();
+        let [_, n_features, d_head] = values.dims();
 
         let slots = Slots::of(active);
         let partners = slots.partners(active, scores.clone(), count);
@@ -62,6 +52,21 @@ impl Attention {
             partners: partners.swap_dims(0, 1),
             weights: weights.swap_dims(0, 1),
         }
+    }
+
+    /// `M`, `[n_heads, n_features, n_features]`, and what `V` is made of, `[n_heads, n_features, d_head]`.
+    fn tables(&self) -> (Tensor<3>, Tensor<3>) {
+        let [n_features, width] = self.embedding.val().dims();
+        let d_head = width / self.n_heads;
+        let table = |weight: &Param<Tensor<2>>| {
+            self.embedding
+                .val()
+                .matmul(weight.val())
+                .reshape([n_features, self.n_heads, d_head])
+                .swap_dims(0, 1)
+        };
+        let scores = table(&self.query).matmul(table(&self.key).swap_dims(1, 2));
+        (scores / (d_head as f64).sqrt(), table(&self.value))
     }
 }
 

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::{Method, baseline};
+use crate::activations::ReadyRows;
 use crate::analysis::evaluation::HeldOut;
 use crate::baselines::nmf::{Nmf, NmfConfig};
-use crate::experiment::ReadyRows;
 
 /// On how many rows NMF is fitted at most; with two and a half times as many it leaves the same.
 const ROWS: usize = 10_000;
@@ -20,7 +20,7 @@ const PARTS: usize = 256;
 /// NMF with as many parts as may speak, for the first of `ks` alone, and with [`PARTS`] of which the
 /// largest speak: beside the first and the largest principal components.
 pub(super) fn nmf(held_out: &HeldOut, rows: &ReadyRows, ks: &[usize]) -> Result<Vec<Method>> {
-    let some = rows.train.beginning(ROWS.min((rows.train.len() / 10).max(1)));
+    let some = rows.train.span(0..ROWS.min((rows.train.count() / 10).max(1)))?;
     let fit = |config: &NmfConfig| Nmf::fit(&some, config, &rows.device);
     let mut methods = vec![];
     if let Some(&k) = ks.first() {
