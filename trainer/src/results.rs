@@ -172,9 +172,9 @@ impl Results {
         transcoder: Option<Transcoded>,
         title: &str,
     ) -> Result<Self> {
-        let (profile, corpus) = (&experiment.profile, &experiment.text.corpus);
+        let (profile, corpus) = (experiment.profile, &experiment.text.corpus);
         let total = trials.iter().map(|trial| trial.trainings.len()).sum::<usize>() + 2;
-        let mut stage = experiment.console.stage(title, 0, total as u64);
+        let mut stage = experiment.run.console.stage(title, 0, total as u64);
         let held_out = HeldOut::read(
             &lm.model,
             profile.layer,
@@ -213,7 +213,7 @@ impl Results {
             held_out_rows: held_out.count(),
             relation: experiment.plan.relation,
             sparsity_k: profile.sparsity_k,
-            comparisons: comparison::all(&experiment.plan, &methods),
+            comparisons: comparison::all(experiment.plan, &methods),
             methods,
             trainings,
             exports,

@@ -92,16 +92,16 @@ impl Experiment<'_> {
             learning_rate: trial.best_rate,
             seed: 0,
         };
-        let device = &self.device.device;
+        let device = &self.run.device.device;
         let mut source =
             PairedRows::new([&rows.inputs, &rows.outputs], task.training.batch_size, 0, device);
-        let resume = self.folder.load(name)?;
+        let resume = self.reached(name)?;
         let mut watcher = self.watch(title, name, resume.as_ref(), task.training.steps);
         let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
             .map_err(|error| self.unless_damaged(name, error))?;
         watcher.stage.finish(&format!("after {:.0} s", trained.seconds));
-        self.metrics.borrow_mut().extend(trained.metrics.clone());
-        self.write_metrics(&[])?;
+        self.keep(&trained.metrics);
+        self.run.write_metrics(&[])?;
         Ok(FinishedCsae { model: trained.model, limits: config.limits() })
     }
 
@@ -115,7 +115,7 @@ impl Experiment<'_> {
         alone.combination_size = 1;
         let mut active = ActiveRows { k: finished.limits.sparsity_k, ..ActiveRows::default() };
         let (mut predicted, mut silent) = (vec![], vec![]);
-        for block in rows.inputs.blocks(ROWS_AT_ONCE, &self.device.device) {
+        for block in rows.inputs.blocks(ROWS_AT_ONCE, &self.run.device.device) {
             let output = finished.model.transcode(block.clone(), finished.limits);
             predicted.extend(to_vec(output.reconstruction));
             active.add(output.active);

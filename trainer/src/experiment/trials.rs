@@ -169,9 +169,9 @@ impl Experiment<'_> {
             ModelConfig::Rival(config) => self.rival(&wanted, &config, rows)?,
         };
         let selection_fvu = selection_fvu(model.autoencoder(), rows);
-        self.console.say(&format!("{title:<38} FVU {selection_fvu:.4} after {seconds:.0} s"));
-        self.metrics.borrow_mut().extend(metrics.clone());
-        self.write_metrics(&[])?;
+        self.run.console.say(&format!("{title:<38} FVU {selection_fvu:.4} after {seconds:.0} s"));
+        self.keep(&metrics);
+        self.run.write_metrics(&[])?;
         Ok(Training { learning_rate, seed, selection_fvu, seconds, metrics, model })
     }
 
@@ -181,7 +181,7 @@ impl Experiment<'_> {
         let schedule = self.profile.schedule(wanted.trial);
         let task = AutoencoderTask { name, config, schedule, training, learning_rate, seed };
         let mut source = RecordedRows::new(&rows.train, training.batch_size, seed, &rows.device);
-        let resume = self.folder.load(name)?;
+        let resume = self.reached(name)?;
         let mut watcher = self.watch(wanted.title, name, resume.as_ref(), training.steps);
         let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
             .map_err(|error| self.unless_damaged(name, error))?;
@@ -192,8 +192,8 @@ impl Experiment<'_> {
     /// Begins anew unless an earlier call has come to the end.
     fn rival(&self, wanted: &Wanted, config: &RivalConfig, rows: &ReadyRows) -> Result<Outcome> {
         let &Wanted { training, learning_rate, seed, name, .. } = wanted;
-        if let Some(Snapshot { weights, seconds, metrics, .. }) = self.folder.load(name)? {
-            let model = rival::load(config, &weights, &self.device.device)
+        if let Some(Snapshot { weights, seconds, metrics, .. }) = self.reached(name)? {
+            let model = rival::load(config, &weights, &self.run.device.device)
                 .map_err(|error| self.unless_damaged(name, error.into()))?;
             return Ok((FinishedModel::Rival(model), seconds, metrics));
         }
@@ -205,7 +205,9 @@ impl Experiment<'_> {
         let FinishedRival { model, weights, metrics } = trained;
         let seconds = started.elapsed().as_secs_f64();
         let (step, kept) = (training.steps, metrics.clone());
-        self.folder.save(name, &Snapshot { weights, step, seconds, metrics: kept })?;
+        self.run
+            .folder
+            .save(&self.checkpoint(name), &Snapshot { weights, step, seconds, metrics: kept })?;
         Ok((FinishedModel::Rival(model), seconds, metrics))
     }
 }

@@ -1,13 +1,13 @@
 //! `final_info.json` as the AI-Scientist harness reads it.
 
 use serde_json::json;
-use shared::report::{DatasetInfo, FinalInfo, Quality};
+use shared::report::{DatasetInfo, Quality};
 
 use crate::experiment::Experiment;
 use crate::results::{Results, TrainingResult};
 
-/// The results of a run in the harness's form, our measures beside its own four.
-pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
+/// The results on a text in the harness's form, our measures beside its own four.
+pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
     let mut info = DatasetInfo::default();
     let losses = |split: &str| -> Vec<f64> {
         results.lm.metrics.iter().filter_map(|metric| metric.values.get(split).copied()).collect()
@@ -56,11 +56,11 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
         ("remark", json!(experiment.text.remark)),
         ("data_sha256", json!(experiment.text.corpus.sha256)),
         ("profile", json!(experiment.profile.name)),
-        ("device", json!(experiment.device.name)),
+        ("device", json!(experiment.run.device.name)),
         ("made_by", json!(crate::version())),
     ];
     info.final_info_dict.extend(extra.map(|(name, value)| (name.to_string(), value)));
-    [(experiment.text.corpus.name.clone(), info)].into()
+    info
 }
 
 /// Takes one number out of a quality.

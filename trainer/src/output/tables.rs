@@ -5,7 +5,7 @@ use std::fmt::Write;
 use shared::report::Quality;
 
 use super::{causal, combinations, comparisons, curves, hidden};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Run};
 use crate::plan::Relation;
 use crate::results::{Method, Results};
 
@@ -33,6 +33,21 @@ pub fn summary(results: &Results) -> String {
     text
 }
 
+/// The tables at the end of a run, each under the name of its text where there are several.
+pub fn summaries(explained: &[(Experiment, Results)]) -> String {
+    let named = |(experiment, results): &(Experiment, Results)| {
+        [title(experiment), Some(summary(results))].into_iter().flatten().collect::<Vec<_>>()
+    };
+    explained.iter().flat_map(named).collect::<Vec<_>>().join("\n\n")
+}
+
+/// The name of a text above what is said of it, where the run has several.
+fn title(experiment: &Experiment) -> Option<String> {
+    let name = &experiment.text.corpus.name;
+    let line = "=".repeat(name.chars().count());
+    (experiment.run.subjects.len() > 1).then(|| format!("{name}\n{line}"))
+}
+
 /// How wide a column of these names is, at least `least`.
 fn longest<'a>(names: impl Iterator<Item = &'a str>, least: usize) -> usize {
     names.map(str::len).fold(least, usize::max)
@@ -48,46 +63,51 @@ A method called _silent is the trained model with its units silent: what its fea
 Learning rates were chosen by the FVU on rows of the training text, in the column selection.";
 
 /// `notes.txt`: what was done, with which result.
-pub fn notes(experiment: &Experiment, results: &Results) -> String {
-    let mut parts = vec![
-        heading(experiment),
-        language_model(experiment, results),
-        activations(experiment, results),
-        summary(results),
-        EXPLANATION.into(),
-    ];
-    parts.extend(comparisons::notes(results));
-    parts.extend(curves::notes(results));
-    parts.extend(combinations::notes(results));
-    parts.extend(causal::notes(results));
-    parts.extend(hidden::notes(results));
-    parts.push(trainings(results));
-    parts.extend(diverged(results));
-    parts.push(format!("What the language model writes:\n\n{}\n", results.lm.sample));
+pub fn notes(run: &Run, explained: &[(Experiment, Results)]) -> String {
+    let mut parts = vec![heading(run)];
+    for (experiment, results) in explained {
+        parts.extend(title(experiment));
+        parts.extend(remarks(experiment));
+        parts.extend([language_model(experiment, results), activations(experiment, results)]);
+        parts.push(summary(results));
+        parts.extend(experiment.apart.is_none().then(|| EXPLANATION.into()));
+        parts.extend(comparisons::notes(results));
+        parts.extend(curves::notes(results));
+        parts.extend(combinations::notes(results));
+        parts.extend(causal::notes(results));
+        parts.extend(hidden::notes(results));
+        parts.push(trainings(results));
+        parts.extend(diverged(results));
+        parts.push(format!("What the language model writes:\n\n{}\n", results.lm.sample));
+    }
     parts.join("\n\n")
 }
 
-fn heading(experiment: &Experiment) -> String {
-    let Experiment { plan, profile, device, text, .. } = experiment;
-    let mut heading = format!(
-        "{}: {}\n\n{} on {}, profile {}.",
-        plan.name,
-        plan.question,
-        crate::version(),
-        device.name,
-        profile.name.as_str()
-    );
-    if let Some(remark) = &text.remark {
-        let _ = write!(heading, "\nRemark: {remark}.");
+fn heading(run: &Run) -> String {
+    let mut heading = format!("{}: {}\n\n{}", run.plan.name, run.plan.question, crate::version());
+    let _ = write!(heading, " on {}", run.device.name);
+    if let Some(first) = run.subjects.first() {
+        let _ = write!(heading, ", profile {}.", first.profile.name.as_str());
     }
-    for (name, reason) in &text.left_out {
-        let _ = write!(heading, "\nLeft out: {name}, because {reason}.");
+    if run.subjects.len() > 1 {
+        let names: Vec<&str> = run.subjects.iter().map(|one| &*one.text.corpus.name).collect();
+        let _ = write!(heading, "\nTexts, one after the other: {}.", names.join(", "));
     }
     heading
 }
 
+/// How a text differs from what its name promises, and which others are left out.
+fn remarks(experiment: &Experiment) -> Option<String> {
+    let text = experiment.text;
+    let remark = text.remark.iter().map(|remark| format!("Remark: {remark}."));
+    let left_out =
+        text.left_out.iter().map(|(name, reason)| format!("Left out: {name}, because {reason}."));
+    let lines: Vec<String> = remark.chain(left_out).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
 fn language_model(experiment: &Experiment, results: &Results) -> String {
-    let (profile, corpus) = (&experiment.profile, &experiment.text.corpus);
+    let (profile, corpus) = (experiment.profile, &experiment.text.corpus);
     let last = |split: &str| {
         let last = results.lm.metrics.last().and_then(|metric| metric.values.get(split));
         last.copied().unwrap_or(f64::NAN)
@@ -153,7 +173,7 @@ fn diverged(results: &Results) -> Option<String> {
 }
 
 /// `README.txt`: what lies in the folder.
-pub fn readme(experiment: &Experiment) -> String {
+pub fn readme(run: &Run) -> String {
     format!(
         "The results of {} ({}).\n\n\
          notes.txt         what was done, with which result: begin here\n\
@@ -167,18 +187,19 @@ pub fn readme(experiment: &Experiment) -> String {
          export/saelens/   each extractor as SAELens loads it; export/sparsify/ the same for sparsify\n\
          export/held_out_sample.npy, .json   held-out rows, and what methods leave of exactly these\n\
          combinations/     the same combinations as tables, where there are some\n\
-         log.txt           what was said, with times\n{}\n\
+         log.txt           what was said, with times\n{}{}\n\
          Trained language models and recorded activations are kept in {} for the next run.\n",
-        experiment.plan.name,
-        experiment.plan.question,
-        of_plan(experiment),
-        experiment.cache.folder.display()
+        run.plan.name,
+        run.plan.question,
+        of_plan(run),
+        of_texts(run),
+        run.cache.folder.display()
     )
 }
 
 /// The tables that only some plans have.
-fn of_plan(experiment: &Experiment) -> String {
-    let mut lines = match experiment.plan.relation {
+fn of_plan(run: &Run) -> String {
+    let mut lines = match run.plan.relation {
         Relation::Steps => String::new(),
         Relation::Against(_) => {
             "ablations.md      what each part is good for, with intervals; .csv: the same\n".into()
@@ -187,10 +208,23 @@ fn of_plan(experiment: &Experiment) -> String {
             "rivals.md         differences to each rival, with intervals; .csv: the same\n".into()
         }
     };
-    if experiment.plan.curve.is_some() {
+    if run.plan.curve.is_some() {
         lines += "pareto.md         from few active features to many; .csv: the same\n";
     }
     lines
+}
+
+/// The folders of further texts.
+fn of_texts(run: &Run) -> String {
+    let apart: Vec<&str> = run.experiments().filter_map(|experiment| experiment.apart).collect();
+    match apart.is_empty() {
+        true => String::new(),
+        false => format!(
+            "{}\n                  plots, export and tables of these texts; beside this file: those of \
+             the first.\n                  The explorer shows the first alone\n",
+            apart.iter().map(|name| format!("{name}/")).collect::<Vec<_>>().join(", ")
+        ),
+    }
 }
 
 /// Mean and standard error over seeds, or the one value there is.

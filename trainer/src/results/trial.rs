@@ -109,7 +109,7 @@ impl Export {
         let ModelConfig::Csae(config) = experiment.profile.model(&trial.trial) else {
             bail!("{} is none of ours to export", trial.trial.label());
         };
-        let random_lm = &experiment.profile.lm.init(RANDOM_SEED, &experiment.device.device);
+        let random_lm = &experiment.profile.lm.init(RANDOM_SEED, &experiment.run.device.device);
         let corpus = &experiment.text.corpus;
         let first = experiment.windows().counted(0).start;
         let text = RowText { ids: &corpus.validation, first, vocab: &corpus.vocab };
