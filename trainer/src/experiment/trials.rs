@@ -1,7 +1,5 @@
 //! Trains the trials of a plan, each from several seeds at the learning rate that serves it best.
 
-use std::time::Instant;
-
 use anyhow::Result;
 use burn::prelude::*;
 use shared::CsaeConfig;
@@ -12,10 +10,10 @@ use shared::weights::to_vec;
 use super::{Experiment, ROWS_AT_ONCE, ReadyRows};
 use crate::analysis::measures;
 use crate::plan::{AutoencoderTraining, ModelConfig, RivalConfig, Trial};
+use crate::train::Diverged;
 use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::rival::{self, FinishedRival, RivalTask};
 use crate::train::rows::RecordedRows;
-use crate::train::{Diverged, Snapshot};
 
 /// One finished training of a trial.
 #[derive(Debug)]
@@ -189,25 +187,16 @@ impl Experiment<'_> {
         Ok((FinishedModel::Csae(Box::new(finished)), trained.seconds, trained.metrics))
     }
 
-    /// Begins anew unless an earlier call has come to the end.
+    /// Goes on from where an earlier call has stopped.
     fn rival(&self, wanted: &Wanted, config: &RivalConfig, rows: &ReadyRows) -> Result<Outcome> {
         let &Wanted { training, learning_rate, seed, name, .. } = wanted;
-        if let Some(Snapshot { weights, seconds, metrics, .. }) = self.reached(name)? {
-            let model = rival::load(config, &weights, &self.run.device.device)
-                .map_err(|error| self.unless_damaged(name, error.into()))?;
-            return Ok((FinishedModel::Rival(model), seconds, metrics));
-        }
-        let started = Instant::now();
         let task = RivalTask { name, training, learning_rate };
         let mut source = RecordedRows::new(&rows.train, training.batch_size, seed, &rows.device);
-        let mut watcher = self.watch(wanted.title, name, None, training.steps);
-        let trained = rival::teach(config, seed, &task, &mut source, &mut watcher)?;
-        let FinishedRival { model, weights, metrics } = trained;
-        let seconds = started.elapsed().as_secs_f64();
-        let (step, kept) = (training.steps, metrics.clone());
-        self.run
-            .folder
-            .save(&self.checkpoint(name), &Snapshot { weights, step, seconds, metrics: kept })?;
+        let resume = self.reached(name)?;
+        let mut watcher = self.watch(wanted.title, name, resume.as_ref(), training.steps);
+        let FinishedRival { model, seconds, metrics } =
+            rival::teach(config, seed, &task, &mut source, resume, &mut watcher)
+                .map_err(|error| self.unless_damaged(name, error))?;
         Ok((FinishedModel::Rival(model), seconds, metrics))
     }
 }
