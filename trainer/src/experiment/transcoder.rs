@@ -9,8 +9,8 @@ use shared::{CharLm, CsaeConfig};
 
 use super::{Experiment, ROWS_AT_ONCE, SEED, TrialResult};
 use crate::activations::{self, Recorded, RowCounts};
+use crate::analysis::active_rows::ActiveRows;
 use crate::analysis::combinations::of_units;
-use crate::analysis::evaluation::ActiveRows;
 use crate::analysis::hidden::{self, Told};
 use crate::analysis::measures;
 use crate::data::Rows;

@@ -22,6 +22,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
     info.add("held_out_ce_clean", &[results.reference.clean]);
     info.add("held_out_ce_zero_ablation", &[results.reference.zero]);
     info.add("held_out_ce_mean_ablation", &[results.reference.mean]);
+    info.add("held_out_kl_zero_ablation", &[results.reference.kl_zero]);
     for method in &results.methods {
         add_quality(&mut info, &method.name, &method.qualities);
         // Those with another number of active features are no methods of their own.
@@ -67,7 +68,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
 type Field = fn(&Quality) -> f64;
 
 fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
-    let fields: [(&str, Field); 8] = [
+    let fields: [(&str, Field); 9] = [
         ("mse", |quality| quality.mse),
         ("fvu", |quality| quality.fvu),
         ("l0", |quality| quality.l0),
@@ -76,11 +77,14 @@ fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
         ("ce_spliced", |quality| quality.ce_spliced),
         ("ce_recovered_zero", |quality| quality.ce_recovered_zero),
         ("ce_recovered_mean", |quality| quality.ce_recovered_mean),
+        ("kl", |quality| quality.kl),
     ];
     for (field, value) in fields {
         let values: Vec<f64> = qualities.iter().map(value).collect();
         info.add(&format!("{name}_{field}"), &values);
     }
+    let spearman: Vec<f64> = qualities.iter().filter_map(|quality| quality.spearman).collect();
+    info.add(&format!("{name}_spearman"), &spearman);
 }
 
 /// Every learning rate by its own name, with the time of all trainings.

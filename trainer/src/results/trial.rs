@@ -8,10 +8,11 @@ use shared::weights::to_vec;
 use shared::{CharLm, Limits};
 
 use super::{Export, Method, TrainingResult};
+use crate::analysis::active_rows::ActiveRows;
 use crate::analysis::causal::Test;
 use crate::analysis::combinations::{self, ReadText};
 use crate::analysis::consistency::{Consistency, Findings, consistency};
-use crate::analysis::evaluation::{ActiveRows, Evaluated, HeldOut};
+use crate::analysis::evaluation::{Evaluated, HeldOut};
 use crate::analysis::features::{self, RowText};
 use crate::analysis::{hidden, reuse};
 use crate::experiment::{Experiment, TrialResult};
