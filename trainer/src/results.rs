@@ -46,6 +46,8 @@ pub struct Results {
     pub relation: Relation,
     /// The profile's own number of active features.
     pub sparsity_k: usize,
+    /// The text that these are rows of, with its first half block and the character after its last.
+    pub held_out_text: String,
     /// What was compared, the baselines first.
     pub methods: Vec<Method>,
     /// How trials differ from those that they are compared with.
@@ -211,6 +213,7 @@ impl Results {
             train_rows: rows.train.len(),
             selection_rows: rows.selection.len(),
             held_out_rows: held_out.count(),
+            held_out_text: corpus.vocab.decode(&corpus.validation[..held_out.characters()]),
             relation: experiment.plan.relation,
             sparsity_k: profile.sparsity_k,
             comparisons: comparison::all(experiment.plan, &methods),

@@ -45,6 +45,7 @@ pub fn files(experiment: &Experiment, results: &Results) -> Result<Files> {
     all.insert("export/held_out_sample.npy".into(), npy::matrix(&sample.rows.values, shape));
     all.insert("export/held_out_sample.json".into(), described(sample)?);
     all.insert("export/pca.safetensors".into(), components(results)?);
+    all.insert("export/held_out_text.txt".into(), results.held_out_text.clone().into_bytes());
     Ok(all)
 }
 

@@ -18,11 +18,12 @@ pub mod sparsify;
 pub mod tables;
 
 use anyhow::Result;
+use serde::Serialize;
 use shared::report::FinalInfo;
 
 use crate::experiment::{Experiment, Run};
 use crate::results::Results;
-use crate::run_folder::FINAL_INFO;
+use crate::run_folder::{CONFIG, FINAL_INFO};
 
 /// Writes everything that a finished run holds, `final_info.json` last.
 ///
@@ -32,17 +33,26 @@ pub fn write(run: &Run, explained: &[(Experiment, Results)]) -> Result<()> {
     let mut infos = FinalInfo::new();
     for (experiment, results) in explained {
         write_own(experiment, results)?;
-        let name = experiment.text.corpus.name.clone();
-        infos.insert(name, final_info::of(experiment, results));
+        let info = (experiment.text.corpus.name.clone(), final_info::of(experiment, results));
+        if experiment.apart.is_some() {
+            // So that its folder can be shown as that of a run.
+            experiment.write(CONFIG, &json_bytes(&experiment.config())?)?;
+            experiment.write(FINAL_INFO, &json_bytes(&FinalInfo::from([info.clone()]))?)?;
+        }
+        infos.extend([info]);
     }
     let folder = &run.folder;
     folder.write("all_results.npy", &npy::all_results(explained, &infos)?)?;
     folder.write("notes.txt", tables::notes(run, explained).as_bytes())?;
     folder.write("README.txt", tables::readme(run).as_bytes())?;
-    let mut bytes = serde_json::to_vec_pretty(&infos)?;
-    bytes.push(b'\n');
-    folder.write(FINAL_INFO, &bytes)?;
+    folder.write(FINAL_INFO, &json_bytes(&infos)?)?;
     folder.remove_checkpoints()
+}
+
+fn json_bytes(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 /// Writes what is of one text alone.

@@ -13,13 +13,13 @@ use crate::results::{Method, Results};
 pub fn summary(results: &Results) -> String {
     let width = longest(results.methods.iter().map(|method| &*method.name), 14);
     let mut text = format!(
-        "{:<width$} {:<22} {:>6} {:>18} {:>18} {:>7} {:>7}  {:>16}",
-        "method", "setting", "L0", "MSE", "FVU", "dead", "CE", "CE recovered"
+        "{:<width$} {:<22} {:>6} {:>18} {:>18} {:>7} {:>7}  {:>16} {:>8} {:>8}",
+        "method", "setting", "L0", "MSE", "FVU", "dead", "CE", "CE recovered", "KL", "Spearman"
     );
     for method in &results.methods {
         let _ = write!(
             text,
-            "\n{:<width$} {:<22} {:>6.1} {:>18} {:>18} {:>6.1}% {:>7.4}  {:>16}",
+            "\n{:<width$} {:<22} {:>6.1} {:>18} {:>18} {:>6.1}% {:>7.4}  {:>16} {:>8.5} {:>8}",
             method.name,
             method.setting,
             method.mean(|quality| quality.l0),
@@ -28,9 +28,20 @@ pub fn summary(results: &Results) -> String {
             100.0 * method.mean(|quality| quality.dead_share),
             method.mean(|quality| quality.ce_spliced),
             spread(method, |quality| quality.ce_recovered_zero),
+            method.mean(|quality| quality.kl),
+            spearman(method),
         );
     }
     text
+}
+
+/// The mean over seeds, where there is something to compare.
+fn spearman(method: &Method) -> String {
+    let values: Vec<f64> = method.qualities.iter().filter_map(|it| it.spearman).collect();
+    match values.is_empty() {
+        true => "-".into(),
+        false => format!("{:.4}", values.iter().sum::<f64>() / values.len() as f64),
+    }
 }
 
 /// The tables at the end of a run, each under the name of its text where there are several.
@@ -59,6 +70,9 @@ Values are means over seeds, +- is the standard error. MSE is per dimension of t
 whose mean square is 1. The explained language model is the one with the lowest validation loss.
 Only the second half of each window is replaced by reconstructions; the first half is context. (The
 field replaces all of it: compare CE recovered with care.)
+KL: how far the language model's predictions with the reconstruction in place are from the untouched
+ones, KL(clean | spliced), nats per character. Spearman: whether the finished code orders the rows on
+which a feature is active as the encoder does, the mean over features; 1 where the code only chooses.
 A method called _silent is the trained model with its units silent: what its features say alone.
 Learning rates were chosen by the FVU on rows of the training text, in the column selection.";
 
@@ -133,7 +147,7 @@ fn activations(experiment: &Experiment, results: &Results) -> String {
     format!(
         "Activations: residual stream after block {}, {} rows to train on, {} to choose learning \
          rates on, {} held out.\nCross-entropy on the held-out text: {:.4} clean, {:.4} with the \
-         rows set to 0, {:.4} with their mean.",
+         rows set to 0, {:.4} with their mean; KL with the rows set to 0: {:.4}.",
         experiment.profile.layer,
         results.train_rows,
         results.selection_rows,
@@ -141,6 +155,7 @@ fn activations(experiment: &Experiment, results: &Results) -> String {
         results.reference.clean,
         results.reference.zero,
         results.reference.mean,
+        results.reference.kl_zero,
     )
 }
 
@@ -186,6 +201,7 @@ pub fn readme(run: &Run) -> String {
          \x20                 and, where features combine, combinations.json\n\
          export/saelens/   each extractor as SAELens loads it; export/sparsify/ the same for sparsify\n\
          export/held_out_sample.npy, .json   held-out rows, and what methods leave of exactly these\n\
+         export/held_out_text.txt   the text on which everything was measured\n\
          combinations/     the same combinations as tables, where there are some\n\
          log.txt           what was said, with times\n{}{}\n\
          Trained language models and recorded activations are kept in {} for the next run.\n",
@@ -221,7 +237,7 @@ fn of_texts(run: &Run) -> String {
         true => String::new(),
         false => format!(
             "{}\n                  plots, export and tables of these texts; beside this file: those of \
-             the first.\n                  The explorer shows the first alone\n",
+             the first\n",
             apart.iter().map(|name| format!("{name}/")).collect::<Vec<_>>().join(", ")
         ),
     }
