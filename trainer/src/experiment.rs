@@ -18,6 +18,7 @@ use crate::data::{ChosenText, Rows, Windows};
 use crate::plan::{Plan, Profile, Trial};
 use crate::train::lm::{self, LmTask, TrainedLm};
 use crate::train::{Misfit, Observer, Snapshot};
+use crate::version;
 
 pub use run::{Run, Subject};
 pub use trials::{FinishedModel, Training, TrialResult};
@@ -58,7 +59,23 @@ pub struct ReadyRows {
 
 impl Experiment<'_> {
     /// All settings that the results on this text depend on.
-    fn config(&self) -> Value {
+    pub fn config(&self) -> Value {
+        let mut config = json!({
+            "csae": version(),
+            "run": self.plan.name,
+            "question": self.plan.question,
+            "device": self.run.device.name,
+            "seed": SEED,
+            "export": self.run.export,
+        });
+        for (key, value) in self.own_config().as_object().into_iter().flatten() {
+            config[key] = value.clone();
+        }
+        config
+    }
+
+    /// Those that another text of the run may have otherwise.
+    fn own_config(&self) -> Value {
         let trials: Vec<Value> =
             self.plan.trials.iter().map(|trial| self.trial_config(trial)).collect();
         json!({ "data": self.data(), "profile": self.profile, "trials": trials })

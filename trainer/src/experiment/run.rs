@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::report::Metric;
 use shared::weights::Precision;
 
-use super::{Experiment, SEED};
+use super::Experiment;
 use crate::cache::Cache;
 use crate::complaint::Complaint;
 use crate::console::Console;
@@ -16,7 +16,6 @@ use crate::device::ChosenDevice;
 use crate::plan::{Plan, Profile};
 use crate::run_folder::RunFolder;
 use crate::settings::Settings;
-use crate::version;
 
 /// A run with all that its texts share.
 #[derive(Debug)]
@@ -84,22 +83,11 @@ impl Run<'_> {
     /// All settings that the results depend on. Those of the first text stand for the run; each
     /// further one has its own beside.
     pub fn config(&self) -> Value {
-        let mut config = json!({
-            "csae": version(),
-            "run": self.plan.name,
-            "question": self.plan.question,
-            "device": self.device.name,
-            "seed": SEED,
-            "export": self.export,
-        });
+        let mut config = Value::Null;
         for experiment in self.experiments() {
             match experiment.apart {
-                Some(name) => config["further_texts"][name] = experiment.config(),
-                None => {
-                    for (key, value) in experiment.config().as_object().into_iter().flatten() {
-                        config[key] = value.clone();
-                    }
-                }
+                Some(name) => config["further_texts"][name] = experiment.own_config(),
+                None => config = experiment.config(),
             }
         }
         config

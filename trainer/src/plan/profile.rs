@@ -285,7 +285,7 @@ fn smoke() -> Profile {
             },
             ..cpu.autoencoder_training
         },
-        costly_steps: 20,
+        costly_steps: 10,
         costly_rows: 512,
         completion: DictionaryCompletion { times: 2, rows: 2_048, ..cpu.completion },
         learning_rates: vec![3e-4, 1e-3],
