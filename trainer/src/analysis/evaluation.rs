@@ -311,7 +311,9 @@ impl<'a> HeldOut<'a> {
             divergence += measures::kl_sum(&batch.predicted, &predicted(logits, self.windows));
             count += of_characters.len();
         }
-        Ok(Spliced { cross_entropy: losses / count as f64, kl: divergence / count as f64 })
+        // Rounding may leave less than nothing.
+        let kl = (divergence / count as f64).max(0.0);
+        Ok(Spliced { cross_entropy: losses / count as f64, kl })
     }
 }
 

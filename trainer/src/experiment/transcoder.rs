@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use shared::bundle::Normalization;
 use shared::sae::FinishedCsae;
 use shared::weights::to_vec;
 use shared::{CharLm, CsaeConfig};
@@ -16,6 +17,7 @@ use crate::analysis::measures;
 use crate::data::Rows;
 use crate::data::languages::AnnotatedText;
 use crate::plan::ModelConfig;
+use crate::results::sample;
 use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::rows::PairedRows;
 
@@ -33,12 +35,28 @@ pub struct Transcoded {
     /// What of it tells hidden variables.
     #[serde(skip)]
     pub hidden: Vec<Told>,
+    /// The model.
+    #[serde(skip)]
+    pub finished: FinishedCsae,
+    /// How what the perceptron reads was made ready, and what it adds.
+    #[serde(skip)]
+    pub normalizations: [Normalization; 2],
+    /// The first held-out rows of both as the language model computes them: `[rows, d_model]` each.
+    #[serde(skip)]
+    pub sample: [Rows; 2],
 }
 
 /// What the perceptron reads and what it adds, centred and scaled: `[rows, d_model]` each.
 struct Pairs {
     inputs: Rows,
     outputs: Rows,
+}
+
+/// Pairs to learn from and to measure on, and how both halves were made ready.
+struct ReadyPairs {
+    train: Pairs,
+    held_out: Pairs,
+    normalizations: [Normalization; 2],
 }
 
 impl Experiment<'_> {
@@ -68,12 +86,15 @@ impl Experiment<'_> {
             activations::record(&read, &corpus.train, windows, counts, SEED, &mut |_| ())?;
         let held_out = self.profile.held_out_rows;
         let held_out = activations::in_order(&read, &corpus.validation, windows, held_out)?;
-        let [train, held_out] = Pairs::ready(&recorded.train, &held_out);
+        let ready = ReadyPairs::of(&recorded.train, &held_out);
 
         let config = CsaeConfig { refit_steps: 0, ..config };
-        let model = self.train_transcoder(title, &train, &config, trial)?;
-        let told = self.measure_transcoder(&model, &held_out, text)?;
-        Ok(Some(told))
+        let finished = self.train_transcoder(title, &ready.train, &config, trial)?;
+        let told = self.measure_transcoder(finished, &ready, text)?;
+        Ok(Some(Transcoded {
+            sample: [0, 1].map(|half| half_of(&held_out, half).beginning(sample::ROWS)),
+            ..told
+        }))
     }
 
     fn train_transcoder(
@@ -107,10 +128,11 @@ impl Experiment<'_> {
 
     fn measure_transcoder(
         &self,
-        finished: &FinishedCsae,
-        rows: &Pairs,
+        finished: FinishedCsae,
+        ready: &ReadyPairs,
         text: &AnnotatedText,
     ) -> Result<Transcoded> {
+        let rows = &ready.held_out;
         let mut alone = finished.limits;
         alone.combination_size = 1;
         let mut active = ActiveRows { k: finished.limits.sparsity_k, ..ActiveRows::default() };
@@ -129,26 +151,31 @@ impl Experiment<'_> {
             fvu: fvu(&predicted),
             fvu_silent: fvu(&silent),
             l0: counts.iter().sum::<usize>() as f64 / counts.len().max(1) as f64,
-            combinations: of_units(finished).len(),
-            hidden: hidden::tell(&hidden::Active::of(finished, &active), text, first)
+            combinations: of_units(&finished).len(),
+            hidden: hidden::tell(&hidden::Active::of(&finished, &active), text, first)
                 .context("hidden variables of the transcoder")?,
+            finished,
+            normalizations: ready.normalizations.clone(),
+            sample: [Rows::default(), Rows::default()],
         })
     }
 }
 
-impl Pairs {
+impl ReadyPairs {
     /// Centred and scaled by what the training rows are.
-    fn ready(train: &Rows, held_out: &Rows) -> [Self; 2] {
-        let [(inputs, held_inputs), (outputs, held_outputs)] = [0, 1].map(|half| {
+    fn of(train: &Rows, held_out: &Rows) -> Self {
+        let [(inputs, held_inputs, read), (outputs, held_outputs, added)] = [0, 1].map(|half| {
             let part = |rows| half_of(rows, half);
             let recorded = Recorded { train: part(train), selection: part(held_out) };
-            let Recorded { train, selection } = {
-                let normalization = recorded.normalization();
-                recorded.scaled(&normalization)
-            };
-            (train, selection)
+            let normalization = recorded.normalization();
+            let Recorded { train, selection } = recorded.scaled(&normalization);
+            (train, selection, normalization)
         });
-        [Self { inputs, outputs }, Self { inputs: held_inputs, outputs: held_outputs }]
+        Self {
+            train: Pairs { inputs, outputs },
+            held_out: Pairs { inputs: held_inputs, outputs: held_outputs },
+            normalizations: [read, added],
+        }
     }
 }
 
@@ -171,10 +198,11 @@ mod tests {
     fn halves_belong_together_and_are_centred() {
         let rows = Rows { values: vec![1.0, 10.0, 3.0, 30.0], width: 2 };
 
-        let [train, held_out] = Pairs::ready(&rows, &rows);
+        let ReadyPairs { train, held_out, normalizations } = ReadyPairs::of(&rows, &rows);
 
         assert_eq!((train.inputs.values, train.outputs.values), (vec![-1.0, 1.0], vec![-1.0, 1.0]));
         assert_eq!(held_out.inputs.width, 1);
+        assert_eq!(normalizations.map(|one| one.mean), [[2.0], [20.0]]);
     }
 
     /// Eight inputs are on or off; each adds to an output that is not among the inputs.
