@@ -43,7 +43,7 @@ main_job() {
   rm -rf "$work" && mkdir -p "$work" || return 1
   (cd "$work" && CSAE_PROFILE=smoke CSAE_DEVICE=cpu \
     "$CARGO_TARGET_DIR/release/trainer" --out_dir=run_1) || return 1
-  /usr/bin/python3 tests/read_results.py "$work/run_1"
+  /usr/bin/python3 tests/read_results.py "$work/run_1" && /usr/bin/python3 scripts/check_losses.py "$work/run_1"
 }
 
 # A world of the benchmark, as other programs read it.

@@ -70,6 +70,22 @@ def check_sparsify(folder, rows, rebuilt):
     compare("sparsify's reconstruction", output.sae_out.numpy(), rebuilt)
 
 
+def check_transcoder(export):
+    """What sparsify predicts of a perceptron, which is in runs on a generated language that train units."""
+    folder = export / "sparsify" / "transcoder"
+    if not folder.exists():
+        return
+    inputs, outputs = (np.load(export / f"transcoder_{name}.npy") for name in ("inputs", "outputs"))
+    (place,) = folder.iterdir()
+    coder, config = load_file(place / "sae.safetensors"), json.loads((place / "cfg.json").read_text())
+    tensors = {"b_enc": coder["encoder.bias"], "W_enc": coder["encoder.weight"].T, "b_dec": 0}
+    predicted = encoded(tensors, inputs, config["k"]) @ coder["W_dec"] + coder["b_dec"]
+    left = ((outputs - predicted) ** 2).sum() / ((outputs - outputs.mean(0)) ** 2).sum()
+    print(f"{folder}: FVU {left:.4f} on {len(inputs)} rows")
+    assert left < 1
+    check_sparsify(folder, inputs, predicted)
+
+
 def main():
     export = pathlib.Path(sys.argv[1]) / "export"
     rows = np.load(export / "held_out_sample.npy")
@@ -79,6 +95,7 @@ def main():
         rebuilt = check(folder, rows)
         if (export / "sparsify" / folder.name).exists():
             check_sparsify(export / "sparsify" / folder.name, rows, rebuilt)
+    check_transcoder(export)
     print(f"{len(folders)} autoencoders load and agree on {len(rows)} rows")
 
 

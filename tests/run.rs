@@ -47,31 +47,69 @@ fn a_run_that_is_stopped_and_killed_ends_with_the_same_bytes() {
     }
 
     assert!(signals >= 3, "only {signals} signals came in time");
-    let (mut one, mut other) = (straight.contents("run_1"), stopped.contents("run_1"));
-    for files in [&mut one, &mut other] {
-        files.retain(|name, _| name != "log.txt");
-        for name in ["final_info.json", "all_results.npy"] {
-            let bytes = files.remove(name).unwrap();
-            assert!(!bytes.is_empty());
-        }
-    }
-    for (name, bytes) in &one {
-        assert!(other.get(name) == Some(bytes), "{name} differs");
-    }
-    assert_eq!(one.len(), other.len());
-    let results = |program: &Program| {
-        let mut info = json(&program.path("run_1/final_info.json"));
-        program::remove_times(&mut info);
-        info
+    same_but_for_times(&straight, &stopped, "run_1");
+}
+
+/// With few steps, which go through all that a plan does.
+#[test]
+#[cfg(unix)]
+fn every_plan_gives_the_same_bytes_twice_also_when_it_is_killed() {
+    let few = |program: Program| {
+        std::fs::write(program.path("csae.toml"), "steps = 20\nseeds = 1\n").unwrap();
+        program
     };
-    assert_eq!(results(&straight), results(&stopped));
+    let (straight, killed) = (few(Program::new()), few(Program::new()));
+    for run in ["run_0", "run_1", "run_2", "run_3", "run_4", "run_5"] {
+        let arguments = &[&*format!("--out_dir={run}")];
+        assert!(straight.run(arguments).status.success());
+
+        let mut signals = 0;
+        while killed.signal_after(arguments, 1_000 << signals, "KILL").is_some() {
+            signals += 1;
+        }
+
+        assert!(signals >= 1, "{run}: no signal came in time");
+        same_but_for_times(&straight, &killed, run);
+    }
+    let metrics = std::fs::read_to_string(straight.path("run_0/metrics.jsonl")).unwrap();
+    for stage in ["lm", "lm grammar", "topk lr=0.001 seed=0 boolean"] {
+        assert!(metrics.contains(&format!("{{\"stage\":\"{stage}\",")), "{stage}");
+    }
+    let config = json(&straight.path("run_5/config.json"));
+    let training = &config["trials"][0]["training"];
+    assert_eq!((&config["profile"]["seeds"], &training["steps"]), (&1.into(), &20.into()));
+}
+
+/// The same files with the same bytes, but for how long things took.
+fn same_but_for_times(one: &Program, other: &Program, run: &str) {
+    let timed = |name: &&String| name.ends_with("final_info.json");
+    let contents = |program: &Program| {
+        let mut files = program.contents(run);
+        // A pickle of what final_info.json says, with losses that metrics.jsonl has as well.
+        assert!(!files.remove("all_results.npy").unwrap().is_empty());
+        files.remove("log.txt");
+        files
+    };
+    let (one_files, other_files) = (contents(one), contents(other));
+    assert!(one_files.keys().eq(other_files.keys()), "{run}: other files");
+    for (name, bytes) in one_files.iter().filter(|(name, _)| !timed(name)) {
+        assert!(other_files.get(name) == Some(bytes), "{run}/{name} differs");
+    }
+    for name in one_files.keys().filter(timed) {
+        let results = |program: &Program| {
+            let mut info = json(&program.path(&format!("{run}/{name}")));
+            program::remove_times(&mut info);
+            serde_json::to_vec(&info).unwrap()
+        };
+        assert!(results(one) == results(other), "{run}/{name} differs");
+    }
 }
 
 #[test]
 fn every_plan_leaves_what_it_promises() {
     let program = Program::new();
     for (run, method, files) in [
-        ("run_0", "topk", &[][..]),
+        ("run_0", "topk", &["boolean/hidden/topk.csv", "grammar/export/saelens/topk/cfg.json"][..]),
         ("run_2", "attention", &["plots/fvu_changes.svg"]),
         ("run_3", "units_k16", &["pareto.md", "pareto.csv", "plots/pareto_fvu.png"]),
         ("run_4", "no_refit", &["ablations.md", "ablations.csv", "plots/ablations.svg"]),
@@ -107,8 +145,38 @@ fn every_plan_leaves_what_it_promises() {
         assert!(fvu.as_f64().unwrap() > 0.0, "{run}: {fvu}");
         assert!(!program.path(&format!("{run}/checkpoint")).exists());
     }
+    every_text_is_explained_by_the_first_run(&program);
     every_ablation_is_compared_with_the_whole_model(&program);
     every_rival_has_a_line_at_every_number_of_active_features(&program);
+}
+
+fn every_text_is_explained_by_the_first_run(program: &Program) {
+    let info = json(&program.path("run_0/final_info.json"));
+    let names: Vec<&String> = info.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["arithmetic", "boolean", "grammar", "shakespeare_char"]);
+    let notes = std::fs::read_to_string(program.path("run_0/notes.txt")).unwrap();
+    for name in ["arithmetic", "boolean", "grammar"] {
+        let means = &info[name]["means"];
+        let share = means["task_accuracy_mean"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&share) && means["topk_fvu_mean"].as_f64().unwrap() > 0.0);
+        let (_, own) = notes.split_once(&format!("\n{name}\n====")).unwrap();
+        assert!(own.contains(&format!("decide ({:.2} %)", 100.0 * share)), "{own}");
+    }
+    assert!(notes.contains("Left out: text8, because it is not at hand"), "{notes}");
+
+    let site = program.run(&["site", "--runs=run_0,run_0/grammar", "--out=site"]);
+    assert!(site.status.success(), "{}", stderr(&site));
+    let shown = |run: &str| json(&program.path(&format!("site/{run}/index.json")));
+    let fvu = |run: &str, name: &str| {
+        let index = shown(run);
+        assert_eq!(index["dataset"], name);
+        let methods = index["methods"].as_array().unwrap().clone();
+        let topk = methods.iter().find(|method| method["name"] == "topk").unwrap();
+        let expected = info[name]["means"]["topk_fvu_mean"].as_f64().unwrap();
+        assert!((topk["fvu"]["mean"].as_f64().unwrap() / expected - 1.0).abs() < 1e-3, "{topk}");
+    };
+    fvu("run_0", "shakespeare_char");
+    fvu("grammar", "grammar");
 }
 
 fn every_ablation_is_compared_with_the_whole_model(program: &Program) {
@@ -145,36 +213,6 @@ fn every_rival_has_a_line_at_every_number_of_active_features(program: &Program) 
         }
     }
     assert_eq!(table.lines().count(), 1 + 13 * 2);
-}
-
-#[test]
-#[cfg(unix)]
-fn rivals_that_were_stopped_end_with_the_same_results() {
-    let arguments = &["--out_dir=run_5"];
-    let few = |program: Program| {
-        let file = "steps = 20\nseeds = 1\ndevice = \"cpu\"\nprofile = \"smoke\"\n";
-        std::fs::write(program.path("csae.toml"), file).unwrap();
-        program
-    };
-    let (straight, stopped) = (few(Program::new()), few(Program::new()));
-    assert!(straight.run(arguments).status.success());
-    let config = json(&straight.path("run_5/config.json"));
-    assert_eq!(
-        (&config["profile"]["seeds"], &config["trials"][0]["training"]["steps"]),
-        (&1.into(), &20.into())
-    );
-
-    let mut signals = 0;
-    while stopped.signal_after(arguments, 1_500 + 300 * signals, "KILL").is_some() {
-        signals += 1;
-    }
-
-    assert!(signals >= 2, "only {signals} signals came in time");
-    for name in ["pareto.csv", "rivals.csv", "metrics.jsonl"] {
-        let text =
-            |program: &Program| std::fs::read_to_string(program.path(&format!("run_5/{name}")));
-        assert!(text(&straight).unwrap() == text(&stopped).unwrap(), "{name} differs");
-    }
 }
 
 #[test]

@@ -57,6 +57,14 @@ pub struct Quality {
     pub ce_recovered_zero: f64,
     /// The same, where the ablation puts the mean activation in place.
     pub ce_recovered_mean: f64,
+    /// How far the language model's predictions with the reconstruction in place are from the untouched
+    /// ones: KL(clean | spliced), nats per character.
+    #[serde(default)]
+    pub kl: f64,
+    /// Whether the finished code orders rows as the encoder does: the mean over features of Spearman's
+    /// correlation on the rows on which the feature is active; absent where nothing is encoded.
+    #[serde(default)]
+    pub spearman: Option<f64>,
 }
 
 /// What is known of one feature.

@@ -67,17 +67,18 @@ impl Program {
         if status.success() { None } else { Some(status) }
     }
 
-    /// All files below a folder, with their bytes.
+    /// All files below a folder by their names from there, with their bytes.
     pub fn contents(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
-        let mut folders = vec![self.path(folder)];
+        let root = self.path(folder);
+        let mut folders = vec![root.clone()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                    let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
                     files.insert(name, std::fs::read(path).unwrap());
                 }
             }

@@ -1,26 +1,23 @@
-//! The steps of a run, each of which finds what an earlier call has reached.
+//! The steps of a run on one text, each of which finds what an earlier call has reached.
 
 mod rows;
+mod run;
 pub mod transcoder;
 mod trials;
-
-use std::cell::RefCell;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use shared::report::Metric;
-use shared::weights::{self, Precision, WeightsError};
+use shared::weights::{self, WeightsError};
 
-use crate::cache::Cache;
-use crate::console::{Console, Stage};
+use crate::console::Stage;
 use crate::data::{ChosenText, Windows};
-use crate::device::ChosenDevice;
 use crate::plan::{Plan, Profile, Trial};
-use crate::run_folder::RunFolder;
 use crate::train::lm::{self, LmTask, TrainedLm};
 use crate::train::{Misfit, Observer, Snapshot};
 use crate::version;
 
+pub use run::{Run, Subject};
 pub use trials::{FinishedModel, Training, TrialResult};
 
 /// Of the language model and of which activations are recorded: nanoGPT's.
@@ -28,52 +25,49 @@ pub const SEED: u64 = 1337;
 /// How many rows an autoencoder is given at once outside training.
 const ROWS_AT_ONCE: usize = 4_096;
 
-/// A run with all that it is made of.
-#[derive(Debug)]
+/// What a run does on one of its texts.
+#[derive(Clone, Copy, Debug)]
 pub struct Experiment<'a> {
-    /// What it asks.
-    pub plan: Plan,
+    /// The run.
+    pub run: &'a Run<'a>,
+    /// What it asks, with the trials at the sizes for this text.
+    pub plan: &'a Plan,
     /// How large it is; the language model knows the corpus' vocabulary.
-    pub profile: Profile,
+    pub profile: &'a Profile,
     /// The text.
-    pub text: ChosenText,
-    /// How exactly weights are exported.
-    pub export: Precision,
-    /// Where to compute.
-    pub device: ChosenDevice,
-    /// Where results go.
-    pub folder: RunFolder,
-    /// Where costly results are kept.
-    pub cache: Cache,
-    /// How many bytes of rows may lie in memory; by the machine if not given.
-    pub rows_in_memory: Option<u64>,
-    /// Who is told.
-    pub console: &'a Console,
-    /// What finished trainings have measured.
-    pub metrics: RefCell<Vec<Metric>>,
+    pub text: &'a ChosenText,
+    /// The name of a further text, whose results, checkpoints and metrics are kept apart from those of
+    /// the run's first.
+    pub apart: Option<&'a str>,
 }
 
 impl Experiment<'_> {
-    /// All settings that the results depend on.
+    /// All settings that the results on this text depend on.
     pub fn config(&self) -> Value {
-        let trials: Vec<Value> =
-            self.plan.trials.iter().map(|trial| self.trial_config(trial)).collect();
-        json!({
+        let mut config = json!({
             "csae": version(),
             "run": self.plan.name,
             "question": self.plan.question,
-            "device": self.device.name,
+            "device": self.run.device.name,
             "seed": SEED,
-            "data": self.data(),
-            "profile": self.profile,
-            "trials": trials,
-            "export": self.export,
-        })
+            "export": self.run.export,
+        });
+        for (key, value) in self.own_config().as_object().into_iter().flatten() {
+            config[key] = value.clone();
+        }
+        config
+    }
+
+    /// Those that another text of the run may have otherwise.
+    fn own_config(&self) -> Value {
+        let trials: Vec<Value> =
+            self.plan.trials.iter().map(|trial| self.trial_config(trial)).collect();
+        json!({ "data": self.data(), "profile": self.profile, "trials": trials })
     }
 
     /// A trial with every number that the profile gives it.
     fn trial_config(&self, trial: &Trial) -> Value {
-        let profile = &self.profile;
+        let profile = self.profile;
         let rates = trial.rate_of.is_none().then_some(&profile.learning_rates);
         json!({
             "label": trial.label(),
@@ -102,7 +96,7 @@ impl Experiment<'_> {
     fn lm_configuration(&self) -> Value {
         json!({
             "form": 2,
-            "device": self.device.name,
+            "device": self.run.device.name,
             "seed": SEED,
             "data": self.data(),
             "lm": self.profile.lm,
@@ -121,11 +115,11 @@ impl Experiment<'_> {
     /// A file is damaged or cannot be written, or the user stops it.
     pub fn language_model(&self, title: &str) -> Result<TrainedLm> {
         let configuration = self.lm_configuration();
-        let device = &self.device.device;
-        let found = self.cache.find("language model", &configuration, self.console);
+        let device = &self.run.device.device;
+        let found = self.run.cache.find("language model", &configuration, self.run.console);
         if let Some(found) = found {
             let model = weights::load(self.profile.lm.init(SEED, device), &found.weights)?;
-            self.metrics.borrow_mut().extend(found.metrics.clone());
+            self.keep(&found.metrics);
             return Ok(TrainedLm { model, seconds: found.seconds, metrics: found.metrics });
         }
         let task = LmTask {
@@ -135,7 +129,7 @@ impl Experiment<'_> {
             seed: SEED,
             device,
         };
-        let resume = self.folder.load("lm")?;
+        let resume = self.reached("lm")?;
         let mut watcher = self.watch(title, "lm", resume.as_ref(), task.training.iterations);
         let trained = lm::train(&task, resume, &mut watcher)
             .map_err(|error| self.unless_damaged("lm", error))?;
@@ -147,16 +141,16 @@ impl Experiment<'_> {
             seconds: trained.seconds,
             metrics: trained.metrics.clone(),
         };
-        self.cache.keep("language model", &configuration, &snapshot)?;
-        self.metrics.borrow_mut().extend(trained.metrics.clone());
-        self.write_metrics(&[])?;
+        self.run.cache.keep("language model", &configuration, &snapshot)?;
+        self.keep(&trained.metrics);
+        self.run.write_metrics(&[])?;
         Ok(trained)
     }
 
     /// A checkpoint whose tensors do not fit is a damaged checkpoint.
     fn unless_damaged(&self, name: &str, error: anyhow::Error) -> anyhow::Error {
         match error.is::<Misfit>() || error.is::<WeightsError>() {
-            true => self.folder.damaged(name, &error).into(),
+            true => self.run.folder.damaged(&self.checkpoint(name), &error).into(),
             false => error,
         }
     }
@@ -168,24 +162,50 @@ impl Experiment<'_> {
         resume: Option<&Snapshot>,
         total: u64,
     ) -> Watcher<'_> {
-        let stage = self.console.stage(title, resume.map_or(0, |snapshot| snapshot.step), total);
-        Watcher { experiment: self, stage, checkpoint: checkpoint.to_string() }
+        let stage =
+            self.run.console.stage(title, resume.map_or(0, |snapshot| snapshot.step), total);
+        Watcher { experiment: *self, stage, checkpoint: self.checkpoint(checkpoint) }
     }
 
-    /// Writes `metrics.jsonl`: what finished trainings have measured, then `unfinished`.
-    fn write_metrics(&self, unfinished: &[Metric]) -> Result<()> {
-        let mut lines = vec![];
-        for metric in self.metrics.borrow().iter().chain(unfinished) {
-            serde_json::to_writer(&mut lines, metric)?;
-            lines.push(b'\n');
+    /// What an earlier call has reached of a training.
+    fn reached(&self, name: &str) -> Result<Option<Snapshot>> {
+        self.run.folder.load(&self.checkpoint(name))
+    }
+
+    /// The checkpoint of a training of this name.
+    fn checkpoint(&self, name: &str) -> String {
+        self.apart.map_or(name.to_string(), |text| format!("{text} {name}"))
+    }
+
+    /// Adds what a finished training has measured.
+    fn keep(&self, metrics: &[Metric]) {
+        self.run.metrics.borrow_mut().extend(self.told_apart(metrics));
+    }
+
+    /// Metrics whose stage says of which text they are.
+    fn told_apart(&self, metrics: &[Metric]) -> Vec<Metric> {
+        let mut metrics = metrics.to_vec();
+        if let Some(text) = self.apart {
+            metrics.iter_mut().for_each(|metric| metric.stage += &format!(" {text}"));
         }
-        self.folder.write("metrics.jsonl", &lines)
+        metrics
+    }
+
+    /// Writes a file of the results on this text.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        match self.apart {
+            Some(text) => self.run.folder.write(&format!("{text}/{name}"), bytes),
+            None => self.run.folder.write(name, bytes),
+        }
     }
 }
 
 /// Shows a training's progress, and keeps what it has reached.
 struct Watcher<'a> {
-    experiment: &'a Experiment<'a>,
+    experiment: Experiment<'a>,
     stage: Stage<'a>,
     checkpoint: String,
 }
@@ -196,7 +216,8 @@ impl Observer for Watcher<'_> {
     }
 
     fn save(&mut self, snapshot: Snapshot) -> Result<()> {
-        self.experiment.folder.save(&self.checkpoint, &snapshot)?;
-        self.experiment.write_metrics(&snapshot.metrics)
+        let run = self.experiment.run;
+        run.folder.save(&self.checkpoint, &snapshot)?;
+        run.write_metrics(&self.experiment.told_apart(&snapshot.metrics))
     }
 }

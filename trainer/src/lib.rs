@@ -35,7 +35,7 @@ use anyhow::Result;
 use cache::Cache;
 use complaint::Complaint;
 use console::Console;
-use experiment::Experiment;
+use experiment::{Experiment, Run, Subject};
 use plan::{Plan, Profile, ProfileName};
 use results::Results;
 use run_folder::RunFolder;
@@ -60,49 +60,78 @@ pub fn run(out_dir: &Path, settings: &Settings, console: &Console) -> Result<()>
         console.say(&format!("{}: finished before, nothing to do", out_dir.display()));
         return Ok(());
     }
-    let Some(experiment) = prepare(plan, out_dir, settings, console)? else {
+    let Some(run) = prepare(plan, out_dir, settings, console)? else {
         console.say(&format!("{}: finished meanwhile, nothing to do", out_dir.display()));
         return Ok(());
     };
-    let stages = experiment.plan.trials.len() + 3 + usize::from(experiment.transcodes());
-    let title = |stage: usize, name: &str| format!("[{stage}/{stages}] {name}");
-    let lm = experiment.language_model(&title(1, "language model"))?;
-    let rows = experiment.rows(&title(2, "activations"), &lm.model)?;
-    let mut trials = vec![];
-    for (place, trial) in experiment.plan.trials.iter().enumerate() {
-        let title = title(3 + place, &trial.label());
-        trials.push(experiment.trial(&title, trial, &rows, &trials)?);
+    let mut stages = Stages::of(&run);
+    let mut explained = vec![];
+    for experiment in run.experiments() {
+        explained.push((experiment, explain(&experiment, &mut stages)?));
     }
-    let transcoder = experiment.transcoder(&title(stages - 1, "transcoder"), &lm.model, &trials)?;
-    let title = title(stages, "results");
-    let results = Results::measure(&experiment, &lm, &rows, trials, transcoder, &title)?;
-    output::write(&experiment, &results)?;
+    output::write(&run, &explained)?;
     let seconds = started.elapsed().as_secs();
     console.say(&format!(
         "{}: done in {}m{:02}s, see {}",
-        experiment.plan.name,
+        run.plan.name,
         seconds / 60,
         seconds % 60,
-        experiment.folder.path("README.txt").display()
+        run.folder.path("README.txt").display()
     ));
-    // Whoever reads the table may have gone; the results are in the folder.
-    let _ = writeln!(std::io::stdout(), "{}", output::tables::summary(&results));
+    // Whoever reads the tables may have gone; the results are in the folder.
+    let _ = writeln!(std::io::stdout(), "{}", output::tables::summaries(&explained));
     Ok(())
 }
 
-/// Finds device and text, then takes hold of the folder; `None` if its run is finished.
+/// All that a run does on one text.
+fn explain(experiment: &Experiment, stages: &mut Stages) -> Result<Results> {
+    let mut title = |name: &str| stages.next(experiment.apart, name);
+    let lm = experiment.language_model(&title("language model"))?;
+    let rows = experiment.rows(&title("activations"), &lm.model)?;
+    let mut trials = vec![];
+    for trial in &experiment.plan.trials {
+        trials.push(experiment.trial(&title(&trial.label()), trial, &rows, &trials)?);
+    }
+    let transcoder = match experiment.transcodes() {
+        true => experiment.transcoder(&title("transcoder"), &lm.model, &trials)?,
+        false => None,
+    };
+    Results::measure(experiment, &lm, &rows, trials, transcoder, &title("results"))
+}
+
+/// The stages of a run, as in `[2/6] activations`.
+struct Stages {
+    begun: usize,
+    all: usize,
+}
+
+impl Stages {
+    fn of(run: &Run) -> Self {
+        let count = |one: Experiment| one.plan.trials.len() + 3 + usize::from(one.transcodes());
+        Self { begun: 0, all: run.experiments().map(count).sum() }
+    }
+
+    /// The title of the next stage, with the text where it is a further one.
+    fn next(&mut self, text: Option<&str>, name: &str) -> String {
+        self.begun += 1;
+        let text = text.map_or(String::new(), |text| format!("{text}: "));
+        format!("[{}/{}] {text}{name}", self.begun, self.all)
+    }
+}
+
+/// Finds device and texts, then takes hold of the folder; `None` if its run is finished.
 fn prepare<'a>(
     plan: Plan,
     out_dir: &Path,
     settings: &Settings,
     console: &'a Console,
-) -> Result<Option<Experiment<'a>>> {
+) -> Result<Option<Run<'a>>> {
     let device = device::choose(settings.device)?;
     let name = settings.profile.unwrap_or(match device.is_large {
         true => ProfileName::Full,
         false => ProfileName::Cpu,
     });
-    let mut profile = Profile::named(name);
+    let profile = Profile::named(name);
     console.say(&format!(
         "{}  device: {} ({})  profile: {}  out: {}",
         version(),
@@ -112,33 +141,19 @@ fn prepare<'a>(
         out_dir.display()
     ));
     let cache = Cache { folder: cache_folder(out_dir, settings) };
-    let text = data::corpus_for(&profile, settings, &cache.folder, console)?;
-    if text.hidden.is_some() {
-        profile = profile.for_language();
-    }
-    let mut profile = profile.for_plan(&plan).with(settings)?;
-    profile.lm.vocab_size = text.corpus.vocab.len();
-    let plan = plan.at(&profile);
+    let texts = data::texts_for(&plan, &profile, settings, &cache.folder, console)?;
+    let subject = |text| Subject::new(text, &plan, &profile, settings);
+    let subjects = texts.into_iter().map(subject).collect::<Result<_, Complaint>>()?;
 
     let Some(folder) = RunFolder::open(out_dir)? else { return Ok(None) };
     console.log_to(&folder.log())?;
     cache.prepare()?;
-    let metrics = RefCell::default();
-    let (export, rows_in_memory) = (settings.export, settings.rows_in_memory());
-    let experiment = Experiment {
-        plan,
-        profile,
-        text,
-        export,
-        device,
-        folder,
-        cache,
-        rows_in_memory,
-        console,
-        metrics,
-    };
-    experiment.folder.claim(&experiment.config())?;
-    Ok(Some(experiment))
+    let (export, metrics) = (settings.export, RefCell::default());
+    let rows_in_memory = settings.rows_in_memory();
+    let run =
+        Run { plan, subjects, export, device, folder, cache, rows_in_memory, console, metrics };
+    run.folder.claim(&run.config())?;
+    Ok(Some(run))
 }
 
 /// The plan that the last part of `out_dir` names.

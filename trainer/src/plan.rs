@@ -25,6 +25,8 @@ pub struct Plan {
     pub question: &'static str,
     /// What it trains.
     pub trials: Vec<Trial>,
+    /// Whether it is done on every text that can be had, not on the chosen one alone.
+    pub every_text: bool,
     /// How the trials belong together.
     pub relation: Relation,
     /// Whether the trials are repeated at every number of active features of the profile, and at which
@@ -115,6 +117,7 @@ fn run_0() -> Plan {
         name: "run_0",
         question: "How well do single features explain the language model?",
         trials: vec![base("topk")],
+        every_text: true,
         relation: Relation::Steps,
         curve: None,
         costly: false,
@@ -128,6 +131,7 @@ fn run_1() -> Plan {
         name: "run_1",
         question: "Does attention between two active features at a time explain more?",
         trials: vec![base("topk"), csae("attention", attention)],
+        every_text: false,
         relation: Relation::Steps,
         curve: None,
         costly: false,
@@ -152,6 +156,7 @@ fn run_2() -> Plan {
                 ..csae("attention", graduated)
             },
         ],
+        every_text: false,
         relation: Relation::Steps,
         curve: None,
         costly: true,
@@ -171,6 +176,7 @@ fn run_3() -> Plan {
             many(csae("topk_refit", refitted())),
             many(Trial { rate_of: Some("topk_refit".into()), ..csae("units", full()) }),
         ],
+        every_text: false,
         relation: Relation::Steps,
         curve: Some(RatesAt::Own),
         costly: false,

@@ -47,6 +47,8 @@ pub struct Results {
     pub relation: Relation,
     /// The profile's own number of active features.
     pub sparsity_k: usize,
+    /// The text that these are rows of, with its first half block and the character after its last.
+    pub held_out_text: String,
     /// What was compared, the baselines first.
     pub methods: Vec<Method>,
     /// How trials differ from those that they are compared with.
@@ -173,9 +175,9 @@ impl Results {
         transcoder: Option<Transcoded>,
         title: &str,
     ) -> Result<Self> {
-        let (profile, corpus) = (&experiment.profile, &experiment.text.corpus);
+        let (profile, corpus) = (experiment.profile, &experiment.text.corpus);
         let total = trials.iter().map(|trial| trial.trainings.len()).sum::<usize>() + 2;
-        let mut stage = experiment.console.stage(title, 0, total as u64);
+        let mut stage = experiment.run.console.stage(title, 0, total as u64);
         let held_out = HeldOut::read(
             &lm.model,
             profile.layer,
@@ -213,9 +215,10 @@ impl Results {
             train_rows: rows.train.count(),
             selection_rows: rows.selection.len(),
             held_out_rows: held_out.count(),
+            held_out_text: corpus.vocab.decode(&corpus.validation[..held_out.characters()]),
             relation: experiment.plan.relation,
             sparsity_k: profile.sparsity_k,
-            comparisons: comparison::all(&experiment.plan, &methods),
+            comparisons: comparison::all(experiment.plan, &methods),
             methods,
             trainings,
             exports,

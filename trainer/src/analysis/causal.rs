@@ -7,8 +7,9 @@ use shared::report::Combination;
 use shared::sae::{Autoencoder, FinishedCsae};
 use shared::weights::to_vec;
 
+use super::active_rows::ActiveRows;
 use super::combinations::{Meetings, SUPPORT};
-use super::evaluation::{ActiveRows, HeldOut};
+use super::evaluation::HeldOut;
 use super::in_model::{InModel, Surgery, silent, with_random_directions};
 use super::rank::partial_spearman;
 use super::vectors::cosine;

@@ -11,8 +11,8 @@ use shared::report::Combination;
 use shared::sae::{Autoencoder, FinishedCsae};
 use shared::weights::to_vec;
 
+use super::active_rows::ActiveRows;
 use super::alternation::{Question, interactions, length};
-use super::evaluation::ActiveRows;
 use super::features::{Firing, RowText, examples, on_characters, strongest};
 use super::interaction::Bits;
 use super::rank::middle;

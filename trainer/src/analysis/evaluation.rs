@@ -6,18 +6,20 @@
 
 use anyhow::Result;
 use burn::prelude::*;
+use burn::tensor::activation::log_softmax;
 use shared::bundle::Normalization;
 use shared::report::Quality;
 use shared::sae::Autoencoder;
 use shared::weights::{to_ints, to_vec};
-use shared::{CharLm, Csae, Limits, TopK};
+use shared::{CharLm, Csae, Limits};
 
+use super::active_rows::ActiveRows;
+use super::coefficients::Coefficients;
 use super::measures;
-use super::screening::sparse::SparseRows;
 use crate::activations::{self, counted};
 use crate::data::{Batch, Rows, Windows};
 use crate::interrupt;
-use crate::train::lm::losses;
+use crate::train::lm;
 
 /// How many windows are read at once.
 const WINDOWS_AT_ONCE: usize = 64;
@@ -36,7 +38,7 @@ pub struct HeldOut<'a> {
     pub reference: Reference,
 }
 
-/// Cross-entropies in nats per character that counts.
+/// Cross-entropies in nats per character that counts, and a divergence.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reference {
     /// Untouched.
@@ -45,6 +47,18 @@ pub struct Reference {
     pub zero: f64,
     /// With the mean of the training rows in place of each row.
     pub mean: f64,
+    /// How far the predictions with 0 in place of each row are from the untouched ones, as
+    /// [`Quality::kl`].
+    pub kl_zero: f64,
+}
+
+/// What the language model makes of replaced rows.
+#[derive(Clone, Copy, Debug)]
+struct Spliced {
+    /// The mean loss over all characters that count.
+    cross_entropy: f64,
+    /// KL(untouched | replaced) of the predictions, the mean over the same.
+    kl: f64,
 }
 
 /// A row of the stream that is moved.
@@ -61,17 +75,9 @@ struct ReadBatch {
     targets: Vec<u32>,
     /// `[windows, block_size, d_model]`.
     stream: Tensor<3>,
-}
-
-/// Active features of all held-out rows, in the order of the text: `[rows, k]` each.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ActiveRows {
-    /// How many places a row has.
-    pub k: usize,
-    /// Which features.
-    pub features: Vec<u32>,
-    /// How strongly they fire; 0 is not active.
-    pub values: Vec<f32>,
+    /// The logarithms of what the untouched model predicts after the rows that count:
+    /// `[rows * vocab_size]`.
+    predicted: Vec<f32>,
 }
 
 /// How well an autoencoder did, and what was active.
@@ -113,13 +119,17 @@ impl<'a> HeldOut<'a> {
             let stream = activations::stream(lm, layer, &batch);
             let scaled = normalization.apply(counted(stream.clone(), windows));
             held_out.rows.extend(to_vec(scaled));
-            held_out.batches.push(ReadBatch { targets: batch.targets, stream });
+            let predicted = predicted(lm.logits_from(stream.clone(), layer), windows);
+            held_out.batches.push(ReadBatch { targets: batch.targets, stream, predicted });
         }
+        let zero = held_out.splice(&mut |rows| rows.zeros_like())?;
+        // The mean is 0 once scaled.
+        let mean = held_out.splice(&mut |rows| normalization.undo(rows.zeros_like()))?;
         held_out.reference = Reference {
-            clean: held_out.cross_entropy(&mut |rows| rows)?,
-            zero: held_out.cross_entropy(&mut |rows| rows.zeros_like())?,
-            // The mean is 0 once scaled.
-            mean: held_out.cross_entropy(&mut |rows| normalization.undo(rows.zeros_like()))?,
+            clean: held_out.splice(&mut |rows| rows)?.cross_entropy,
+            zero: zero.cross_entropy,
+            mean: mean.cross_entropy,
+            kl_zero: zero.kl,
         };
         Ok(held_out)
     }
@@ -148,23 +158,31 @@ impl<'a> HeldOut<'a> {
         self.rows.len() / self.normalization.mean.len()
     }
 
+    /// How many characters of the text were read: the first half block, those that count, and the one
+    /// after the last of them.
+    pub fn characters(&self) -> usize {
+        self.windows.counted(0).start + self.count() + 1
+    }
+
     /// Measures how well `rebuild` gives back scaled rows `[rows, d_model]`. What belongs to a code
-    /// (`l0`, `dead_share`) stays 0.
+    /// (`l0`, `dead_share`, `spearman`) stays empty.
     ///
     /// # Errors
     /// The user stops it.
     pub fn measure(&self, rebuild: &mut dyn FnMut(Tensor<2>) -> Tensor<2>) -> Result<Quality> {
         let mut reconstruction = Vec::with_capacity(self.rows.len());
-        let ce_spliced = self.cross_entropy(&mut |rows| {
+        let spliced = self.splice(&mut |rows| {
             let rebuilt = rebuild(self.normalization.apply(rows));
             reconstruction.extend(to_vec(rebuilt.clone()));
             self.normalization.undo(rebuilt)
         })?;
-        let Reference { clean, zero, mean } = self.reference;
+        let Reference { clean, zero, mean, .. } = self.reference;
+        let ce_spliced = spliced.cross_entropy;
         Ok(Quality {
             mse: measures::mse(&self.rows, &reconstruction),
             fvu: measures::fvu(&self.rows, &reconstruction, self.normalization.mean.len()),
             ce_spliced,
+            kl: spliced.kl,
             ce_recovered_zero: measures::ce_recovered(clean, ce_spliced, zero),
             ce_recovered_mean: measures::ce_recovered(clean, ce_spliced, mean),
             ..Quality::default()
@@ -177,17 +195,20 @@ impl<'a> HeldOut<'a> {
     /// The user stops it.
     pub fn evaluate(&self, model: &Csae, limits: Limits) -> Result<Evaluated> {
         let mut active = ActiveRows { k: limits.sparsity_k, ..ActiveRows::default() };
+        let [n_features, _] = model.decoder.val().dims();
+        let mut coefficients = Coefficients::new(n_features);
         let quality = self.measure(&mut |rows| {
             let output = model.forward(rows, limits);
+            coefficients.add(&output.features, &output.active);
             active.add(output.active);
             output.reconstruction
         })?;
-        let [n_features, _] = model.decoder.val().dims();
         let counts = active.counts();
         let quality = Quality {
             l0: counts.iter().sum::<usize>() as f64 / counts.len() as f64,
             l0_max: counts.iter().copied().max().unwrap_or(0) as f64,
             dead_share: active.dead_share(n_features),
+            spearman: coefficients.spearman(),
             ..quality
         };
         Ok(Evaluated { quality, active })
@@ -200,13 +221,18 @@ impl<'a> HeldOut<'a> {
     pub fn evaluate_any(&self, model: &dyn Autoencoder) -> Result<Quality> {
         let [n_features, _] = model.directions().dims();
         let mut fired = vec![false; n_features];
+        let mut coefficients = Coefficients::new(n_features);
         let (mut active, mut most, mut count) = (0, 0, 0);
         let quality = self.measure(&mut |rows| {
             let output = model.forward(rows);
-            for row in to_vec(output.code).chunks_exact(n_features) {
+            let (code, features) = (to_vec(output.code), to_vec(output.features));
+            for (row, features) in
+                code.chunks_exact(n_features).zip(features.chunks_exact(n_features))
+            {
                 let on = row.iter().enumerate().filter(|(_, value)| **value > 0.0);
                 let before = active;
-                on.for_each(|(feature, _)| {
+                on.for_each(|(feature, value)| {
+                    coefficients.add_one(feature, features[feature], *value);
                     fired[feature] = true;
                     active += 1;
                 });
@@ -219,6 +245,7 @@ impl<'a> HeldOut<'a> {
             l0: active as f64 / count as f64,
             l0_max: most as f64,
             dead_share: fired.iter().filter(|fired| !**fired).count() as f64 / n_features as f64,
+            spearman: coefficients.spearman(),
             ..quality
         })
     }
@@ -265,10 +292,10 @@ impl<'a> HeldOut<'a> {
         all
     }
 
-    /// The mean loss over all characters that count, with `replace` applied to their rows.
-    fn cross_entropy(&self, replace: &mut dyn FnMut(Tensor<2>) -> Tensor<2>) -> Result<f64> {
+    /// What the language model makes of its rows that count with `replace` applied to them.
+    fn splice(&self, replace: &mut dyn FnMut(Tensor<2>) -> Tensor<2>) -> Result<Spliced> {
         let range = self.windows.counted(0);
-        let (mut sum, mut count) = (0.0, 0);
+        let (mut losses, mut divergence, mut count) = (0.0, 0.0, 0);
         for batch in &self.batches {
             interrupt::check()?;
             let [windows, length, d_model] = batch.stream.dims();
@@ -276,50 +303,23 @@ impl<'a> HeldOut<'a> {
             let rows = rows.reshape([windows, range.len(), d_model]);
             let context = batch.stream.clone().narrow(1, 0, range.start);
             let logits = self.lm.logits_from(Tensor::cat(vec![context, rows], 1), self.layer);
-            let losses = losses(logits, &batch.targets).reshape([windows, length]).narrow(
-                1,
-                range.start,
-                range.len(),
-            );
-            let losses = to_vec(losses);
-            sum += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
-            count += losses.len();
+            let of_characters = lm::losses(logits.clone(), &batch.targets)
+                .reshape([windows, length])
+                .narrow(1, range.start, range.len());
+            let of_characters = to_vec(of_characters);
+            losses += of_characters.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+            divergence += measures::kl_sum(&batch.predicted, &predicted(logits, self.windows));
+            count += of_characters.len();
         }
-        Ok(sum / count as f64)
+        // Rounding may leave less than nothing.
+        let kl = (divergence / count as f64).max(0.0);
+        Ok(Spliced { cross_entropy: losses / count as f64, kl })
     }
 }
 
-impl ActiveRows {
-    /// Adds the rows of a code.
-    pub fn add(&mut self, active: TopK) {
-        self.features.extend(to_ints(active.indices).iter().map(|index| *index as u32));
-        self.values.extend(to_vec(active.values));
-    }
-
-    /// The active features of each row, by their numbers.
-    pub fn codes(&self) -> SparseRows {
-        let mut codes = SparseRows::default();
-        let rows = self.features.chunks_exact(self.k).zip(self.values.chunks_exact(self.k));
-        for (features, values) in rows {
-            let entries = features.iter().copied().zip(values.iter().copied());
-            codes.push(entries.filter(|(_, value)| *value > 0.0));
-        }
-        codes
-    }
-
-    /// How many features are active in each row.
-    pub fn counts(&self) -> Vec<usize> {
-        let active = |row: &[f32]| row.iter().filter(|value| **value > 0.0).count();
-        self.values.chunks_exact(self.k).map(active).collect()
-    }
-
-    fn dead_share(&self, n_features: usize) -> f64 {
-        let mut fired = vec![false; n_features];
-        for (feature, value) in self.features.iter().zip(&self.values) {
-            fired[*feature as usize] |= *value > 0.0;
-        }
-        fired.iter().filter(|fired| !**fired).count() as f64 / n_features as f64
-    }
+/// The logarithms of what is predicted after the rows that count: `[rows * vocab_size]`.
+fn predicted(logits: Tensor<3>, windows: Windows) -> Vec<f32> {
+    to_vec(log_softmax(counted(logits, windows), 1))
 }
 
 #[cfg(test)]
@@ -360,12 +360,13 @@ mod tests {
         let perfect = held_out.measure(&mut |rows| rows).unwrap();
         let mean = held_out.measure(&mut |rows| rows.zeros_like()).unwrap();
 
-        assert_eq!(held_out.count(), 120);
+        assert_eq!((held_out.count(), held_out.characters()), (120, 4 + 120 + 1));
         assert!(perfect.fvu < 1e-10, "{perfect:?}");
         assert!((perfect.ce_recovered_zero - 1.0).abs() < 1e-3, "{perfect:?}");
+        assert!(perfect.kl.abs() < 1e-6 && mean.kl > 1e-3, "{perfect:?} {mean:?}");
         assert!(mean.ce_recovered_mean.abs() < 1e-6, "{mean:?}");
-        let Reference { clean, zero, .. } = held_out.reference;
-        assert!((clean - zero).abs() > 1e-3);
+        let Reference { clean, zero, kl_zero, .. } = held_out.reference;
+        assert!((clean - zero).abs() > 1e-3 && kl_zero > 1e-3);
     }
 
     #[test]
@@ -382,6 +383,7 @@ mod tests {
         assert!(quality.l0 < 12.0 && quality.l0 > 4.0, "{quality:?}");
         assert!(quality.l0_max <= 12.0);
         assert_eq!(active.values.len(), 64 * 12);
+        assert!((quality.spearman.unwrap() - 1.0).abs() < 1e-9, "nothing is refitted: {quality:?}");
         let as_any = FinishedCsae { model, limits: config.limits() };
         assert_eq!(held_out.evaluate_any(&as_any).unwrap(), quality);
     }

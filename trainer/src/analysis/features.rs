@@ -5,7 +5,7 @@ use shared::report::{Example, FeatureStats, Histogram};
 use shared::weights::to_vec;
 use shared::{CharLm, Csae, Vocab};
 
-use super::evaluation::ActiveRows;
+use super::active_rows::ActiveRows;
 
 /// How many bins a histogram has.
 const BINS: usize = 20;

@@ -10,7 +10,7 @@ use shared::weights::to_vec;
 
 use burn::prelude::*;
 
-use super::evaluation::ActiveRows;
+use super::active_rows::ActiveRows;
 use super::probing::{Detection, ProbeConfig, ProbeError, ProbeRows, ValueProbe, probe};
 use super::screening::sparse::SparseRows;
 use super::truth_table::{BinaryVariable, TruthTable, truth_table};

@@ -21,6 +21,14 @@ pub fn ce_recovered(clean: f64, spliced: f64, ablated: f64) -> f64 {
     (ablated - spliced) / (ablated - clean)
 }
 
+/// Kullback-Leibler divergence of predictions `q` from predictions `p`, in nats, summed over rows:
+/// `sum over rows and classes of p (ln p - ln q)`, from the logarithms of both. KL(clean | spliced) of
+/// SAELens, evals.py, is its mean over rows.
+pub fn kl_sum(log_p: &[f32], log_q: &[f32]) -> f64 {
+    let pairs = log_p.iter().zip(log_q).map(|(p, q)| (f64::from(*p), f64::from(*q)));
+    pairs.map(|(p, q)| p.exp() * (p - q)).sum()
+}
+
 fn squared_error(rows: &[f32], reconstruction: &[f32]) -> f64 {
     let pairs = rows.iter().zip(reconstruction);
     pairs.map(|(one, other)| (f64::from(*one) - f64::from(*other)).powi(2)).sum()
@@ -69,6 +77,17 @@ mod tests {
         let shifted = rows.map(|value| value + 1.0);
 
         assert!((fvu(&rows, &shifted, 2) - 6.0 / 202.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn predictions_diverge_from_others_and_not_from_themselves() {
+        // Rows (1/2, 1/2) and (1, 0) against (1/4, 3/4) and (1/2, 1/2).
+        let p = [0.5, 0.5, 1.0, 1e-30].map(f32::ln);
+        let q = [0.25, 0.75, 0.5, 0.5].map(f32::ln);
+
+        let expected = 0.5 * 2.0_f64.ln() + 0.5 * (2.0_f64 / 3.0).ln() + 2.0_f64.ln();
+        assert!((kl_sum(&p, &q) - expected).abs() < 1e-6);
+        assert_eq!(kl_sum(&p, &p), 0.0);
     }
 
     #[test]

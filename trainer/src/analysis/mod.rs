@@ -1,8 +1,10 @@
 //! From what models give to what one can say about them. Pure but for the forward passes.
 
+pub mod active_rows;
 pub mod agreement;
 pub mod alternation;
 pub mod causal;
+pub mod coefficients;
 pub mod combinations;
 pub mod consistency;
 pub mod evaluation;

@@ -192,7 +192,7 @@ fn train(task: &LearnedTask, learning_rate: f64, source: &mut WorldRows) -> Resu
         ModelConfig::Rival(config) => {
             let (training, seed) = (&task.recipe.training, task.world.config.seed);
             let task = RivalTask { name: "benchmark", training, learning_rate };
-            (rival::teach(config, seed, &task, source, &mut Unwatched)?.model, None)
+            (rival::teach(config, seed, &task, source, None, &mut Unwatched)?.model, None)
         }
     };
     Ok(Trained { model, csae, learning_rate, seconds: started.elapsed().as_secs_f64() })

@@ -11,7 +11,7 @@ use super::{Corpus, DataError, DataSettings, PublishedText, downloader, find};
 use crate::complaint::Complaint;
 use crate::console::Console;
 use crate::interrupt;
-use crate::plan::{Profile, ProfileName};
+use crate::plan::{Plan, Profile, ProfileName};
 use crate::settings::Settings;
 
 /// Of the generated language.
@@ -32,6 +32,41 @@ pub struct ChosenText {
     pub hidden: Option<AnnotatedText>,
 }
 
+/// The texts for a plan at this size, the chosen one first. A plan for every text also gets the generated
+/// languages and those large texts that are at hand, unless the user has chosen one.
+///
+/// # Errors
+/// The text that the user gave or chose cannot be used, or a large text that is at hand.
+pub fn texts_for(
+    plan: &Plan,
+    profile: &Profile,
+    settings: &Settings,
+    cache: &Path,
+    console: &Console,
+) -> Result<Vec<ChosenText>> {
+    let mut first = corpus_for(profile, settings, cache, console)?;
+    if !plan.every_text || settings.text.is_some() || settings.language.is_some() {
+        return Ok(vec![first]);
+    }
+    let mut further = vec![];
+    for language in Language::ALL {
+        if language.name() != first.corpus.name {
+            further.push(generated(profile, language)?);
+        }
+    }
+    let places = places(settings, cache);
+    for name in LargeText::NAMES {
+        match LargeText::named(name).is_some_and(|text| text.is_at_hand(&places)) {
+            true => further.push(chosen(profile, name, &places, console)?),
+            false => {
+                let reason = format!("it is not at hand; CSAE_TEXT={name} downloads it");
+                first.left_out.push((name.into(), reason));
+            }
+        }
+    }
+    Ok([vec![first], further].concat())
+}
+
 /// The text for a run of this size.
 ///
 /// # Errors
@@ -49,12 +84,7 @@ pub fn corpus_for(
         }
         return generated(profile, language);
     }
-    let places = DataSettings {
-        given: settings.data.clone(),
-        beside: "data".into(),
-        cache: cache.join("data"),
-        agent: downloader(),
-    };
+    let places = places(settings, cache);
     let published = PublishedText::shakespeare_char();
     if let Some(name) = settings.text.as_deref().filter(|name| *name != published.name) {
         return chosen(profile, name, &places, console);
@@ -73,6 +103,16 @@ pub fn corpus_for(
             Ok(ChosenText { left_out, ..generated(profile, Language::Arithmetic)? })
         }
         Err(unusable) => Err(Complaint::usage(unusable.to_string()).into()),
+    }
+}
+
+/// Where texts are looked for.
+fn places(settings: &Settings, cache: &Path) -> DataSettings {
+    DataSettings {
+        given: settings.data.clone(),
+        beside: "data".into(),
+        cache: cache.join("data"),
+        agent: downloader(),
     }
 }
 
@@ -218,6 +258,49 @@ mod tests {
         assert!(refusal(&texts, "sonnets").contains("is empty"));
         assert!(refusal(&[("x", b"\xff")], "x").contains("not UTF-8 at byte 0"));
         assert!(refusal(&texts, "kjv_bible").contains("too short"));
+    }
+
+    #[test]
+    fn a_plan_for_every_text_gets_the_languages_unless_one_text_is_chosen() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shakespeare_char/input.txt");
+        crate::files::write_whole(&file, "To be, or not to be. ".repeat(100).as_bytes()).unwrap();
+        let profile = Profile::named(ProfileName::Smoke);
+        let names = |plan: &str, settings: Settings| -> Vec<String> {
+            let plan = crate::plan::named(plan).unwrap();
+            let settings = Settings { data: Some(folder.path().into()), ..settings };
+            let texts = texts_for(&plan, &profile, &settings, folder.path(), &Console::new());
+            texts.unwrap().into_iter().map(|text| text.corpus.name).collect()
+        };
+        let text = |text: &str| Settings { text: Some(text.into()), ..Settings::default() };
+        let boolean = Settings { language: Some(Language::Boolean), ..Settings::default() };
+
+        let all = ["shakespeare_char", "arithmetic", "boolean", "grammar"];
+        assert_eq!(names("run_0", Settings::default()), all);
+        assert_eq!(names("run_1", Settings::default()), all[..1]);
+        assert_eq!(names("run_0", text(all[0])), all[..1]);
+        assert_eq!(names("run_0", boolean), all[2..3]);
+    }
+
+    #[test]
+    fn a_large_text_that_is_not_at_hand_is_told_and_a_wrong_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str| {
+            let text = "To be, or not to be. ".repeat(100);
+            crate::files::write_whole(&folder.path().join(name), text.as_bytes()).unwrap();
+        };
+        put("shakespeare_char/input.txt");
+        let profile = Profile::named(ProfileName::Smoke);
+        let settings = Settings { data: Some(folder.path().into()), ..Settings::default() };
+        let plan = crate::plan::named("run_0").unwrap();
+        let texts = || texts_for(&plan, &profile, &settings, folder.path(), &Console::new());
+
+        let left_out = texts().unwrap()[0].left_out.clone();
+        put("text8/text8");
+        let refused = texts().unwrap_err().to_string();
+
+        assert_eq!(left_out.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), LargeText::NAMES);
+        assert!(refused.contains("is not text8: it has 2100 bytes"), "{refused}");
     }
 
     #[test]

@@ -46,6 +46,18 @@ pub struct Parts {
 }
 
 impl LargeText {
+    /// All of them.
+    pub const NAMES: [&str; 2] = ["enwik8", "text8"];
+
+    /// Whether there is a file of it where it is looked for, so that none need be downloaded.
+    pub fn is_at_hand(&self, settings: &DataSettings) -> bool {
+        let folders = match &settings.given {
+            Some(folder) => vec![folder],
+            None => vec![&settings.beside, &settings.cache],
+        };
+        folders.into_iter().any(|folder| self.file_in(folder).is_some())
+    }
+
     /// The large text of that name. Checksums: those that the programs who use these texts pin, such as
     /// TensorFlow's data sets (`enwik8.zip`) and gluon-nlp (`text8`).
     pub fn named(name: &str) -> Option<Self> {

@@ -14,7 +14,7 @@ mod text_files;
 mod zip_member;
 
 pub use batch::{Batch, Batches, Windows};
-pub use choice::{ChosenText, corpus_for};
+pub use choice::{ChosenText, corpus_for, texts_for};
 pub use corpus::{Corpus, CorpusError};
 pub use filed_rows::FiledRows;
 pub use published::{PublishedText, downloader};

@@ -66,6 +66,12 @@ impl Rows {
         self.values.chunks_exact(self.width.max(1))
     }
 
+    /// The first `count` rows, or all if there are fewer.
+    pub fn beginning(&self, count: usize) -> Self {
+        let end = count.min(self.len()) * self.width;
+        Self { values: self.values[..end].to_vec(), width: self.width }
+    }
+
     /// The rows centred and scaled.
     pub fn scaled(mut self, by: &Normalization) -> Self {
         let means = by.mean.iter().cycle();
@@ -138,6 +144,8 @@ mod tests {
         assert_eq!(blocks.iter().map(|block| block.dims()[0]).collect::<Vec<_>>(), [2, 2, 1]);
         assert_eq!(to_vec(Tensor::cat(blocks, 0)), rows().values);
         assert_eq!(rows().len(), 5);
+        assert_eq!(rows().beginning(2).values, [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(rows().beginning(9), rows());
         let store: &dyn RowStore = &rows();
         let blocks: Vec<Rows> = store.blocks(2).collect::<Result<_>>().unwrap();
         assert_eq!(blocks.iter().map(Rows::len).collect::<Vec<_>>(), [2, 2, 1]);

@@ -61,28 +61,28 @@ impl Experiment<'_> {
         read: Read,
         counts: RowCounts,
     ) -> Result<RecordedFile> {
-        if let Some(found) = self.cache.find_rows(kind, configuration, self.console) {
+        if let Some(found) = self.run.cache.find_rows(kind, configuration, self.run.console) {
             return Ok(found);
         }
         let (text, windows) = (&*self.text.corpus.train, self.windows());
         let recording = Recording { read, text, windows, counts, seed: SEED };
-        let mut stage = self.console.stage(title, 0, recording.counts().train as u64);
+        let mut stage = self.run.console.stage(title, 0, recording.counts().train as u64);
         let mut progress = |rows| stage.progress(rows as u64, &String::new);
-        let file = self.cache.record_rows(kind, configuration, &recording, &mut progress)?;
+        let file = self.run.cache.record_rows(kind, configuration, &recording, &mut progress)?;
         stage.finish(&format!("{} rows after block {}", file.count(), self.profile.layer));
         Ok(file)
     }
 
     /// Rows centred and scaled; says so if they stay on the disk.
     fn ready(&self, name: &str, file: &RecordedFile) -> Result<ReadyRows> {
-        let (bytes, in_memory) = (file.bytes(), memory::for_rows(self.rows_in_memory));
+        let (bytes, in_memory) = (file.bytes(), memory::for_rows(self.run.rows_in_memory));
         if bytes > in_memory {
             let [bytes, most] = [bytes, in_memory].map(|bytes| bytes as f64 / 1e6);
             let path = file.path().display();
-            self.console.say(&format!(
+            self.run.console.say(&format!(
                 "{name} stay on the disk: {bytes:.1} MB in {path} (in memory: at most {most:.1} MB)"
             ));
         }
-        file.ready(in_memory, &self.device.device)
+        file.ready(in_memory, &self.run.device.device)
     }
 }

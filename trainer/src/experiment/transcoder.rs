@@ -3,19 +3,21 @@
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use shared::bundle::Normalization;
 use shared::sae::FinishedCsae;
 use shared::weights::to_vec;
 use shared::{CharLm, CsaeConfig};
 
 use super::{Experiment, ROWS_AT_ONCE, TrialResult};
 use crate::activations::{self, ReadyRows};
+use crate::analysis::active_rows::ActiveRows;
 use crate::analysis::combinations::of_units;
-use crate::analysis::evaluation::ActiveRows;
 use crate::analysis::hidden::{self, Told};
 use crate::analysis::measures;
 use crate::data::Rows;
 use crate::data::languages::AnnotatedText;
 use crate::plan::ModelConfig;
+use crate::results::sample;
 use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::rows::PairedRows;
 
@@ -33,6 +35,15 @@ pub struct Transcoded {
     /// What of it tells hidden variables.
     #[serde(skip)]
     pub hidden: Vec<Told>,
+    /// The model.
+    #[serde(skip)]
+    pub finished: FinishedCsae,
+    /// How what the perceptron reads was made ready, and what it adds.
+    #[serde(skip)]
+    pub normalizations: [Normalization; 2],
+    /// The first held-out rows of both as the language model computes them: `[rows, d_model]` each.
+    #[serde(skip)]
+    pub sample: [Rows; 2],
 }
 
 impl Experiment<'_> {
@@ -57,15 +68,14 @@ impl Experiment<'_> {
         let ModelConfig::Csae(config) = self.profile.model(&trial.trial) else { return Ok(None) };
         let train = self.perceptron_rows(title, lm)?;
         let read = |batch: &_| activations::perceptron(lm, self.profile.layer, batch);
-        let (characters, rows) = (&self.text.corpus.validation, self.profile.held_out_rows);
-        let held_out = activations::in_order(&read, characters, self.windows(), rows)?;
-        let held_out =
-            [0, 1].map(|half| half_of(&held_out, half).scaled(&train[half].normalization));
+        let (characters, count) = (&self.text.corpus.validation, self.profile.held_out_rows);
+        let held_out = activations::in_order(&read, characters, self.windows(), count)?;
 
         let config = CsaeConfig { refit_steps: 0, ..config };
-        let model = self.train_transcoder(title, &train, &config, trial)?;
-        let told = self.measure_transcoder(&model, &held_out, text)?;
-        Ok(Some(told))
+        let finished = self.train_transcoder(title, &train, &config, trial)?;
+        let halves = [0, 1].map(|half| half_of(&held_out, half));
+        let normalizations = train.map(|rows| rows.normalization);
+        Ok(Some(self.measure_transcoder(finished, halves, normalizations, text)?))
     }
 
     fn train_transcoder(
@@ -84,30 +94,35 @@ impl Experiment<'_> {
             learning_rate: trial.best_rate,
             seed: 0,
         };
-        let device = &self.device.device;
+        let device = &self.run.device.device;
         let [inputs, outputs] = rows.each_ref().map(|rows| &*rows.train);
         let mut source = PairedRows::new([inputs, outputs], task.training.batch_size, 0, device);
-        let resume = self.folder.load(name)?;
+        let resume = self.reached(name)?;
         let mut watcher = self.watch(title, name, resume.as_ref(), task.training.steps);
         let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
             .map_err(|error| self.unless_damaged(name, error))?;
         watcher.stage.finish(&format!("after {:.0} s", trained.seconds));
-        self.metrics.borrow_mut().extend(trained.metrics.clone());
-        self.write_metrics(&[])?;
+        self.keep(&trained.metrics);
+        self.run.write_metrics(&[])?;
         Ok(FinishedCsae { model: trained.model, limits: config.limits() })
     }
 
     fn measure_transcoder(
         &self,
-        finished: &FinishedCsae,
-        [inputs, outputs]: &[Rows; 2],
+        finished: FinishedCsae,
+        held_out: [Rows; 2],
+        normalizations: [Normalization; 2],
         text: &AnnotatedText,
     ) -> Result<Transcoded> {
+        let sample = held_out.each_ref().map(|rows| rows.beginning(sample::ROWS));
+        let [inputs, outputs] = held_out;
+        let inputs = inputs.scaled(&normalizations[0]);
+        let outputs = outputs.scaled(&normalizations[1]);
         let mut alone = finished.limits;
         alone.combination_size = 1;
         let mut active = ActiveRows { k: finished.limits.sparsity_k, ..ActiveRows::default() };
         let (mut predicted, mut silent) = (vec![], vec![]);
-        for block in inputs.blocks(ROWS_AT_ONCE, &self.device.device) {
+        for block in inputs.blocks(ROWS_AT_ONCE, &self.run.device.device) {
             let output = finished.model.transcode(block.clone(), finished.limits);
             predicted.extend(to_vec(output.reconstruction));
             active.add(output.active);
@@ -120,9 +135,12 @@ impl Experiment<'_> {
             fvu: fvu(&predicted),
             fvu_silent: fvu(&silent),
             l0: counts.iter().sum::<usize>() as f64 / counts.len().max(1) as f64,
-            combinations: of_units(finished).len(),
-            hidden: hidden::tell(&hidden::Active::of(finished, &active), text, first)
+            combinations: of_units(&finished).len(),
+            hidden: hidden::tell(&hidden::Active::of(&finished, &active), text, first)
                 .context("hidden variables of the transcoder")?,
+            finished,
+            normalizations,
+            sample,
         })
     }
 }

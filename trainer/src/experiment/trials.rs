@@ -1,7 +1,5 @@
 //! Trains the trials of a plan, each from several seeds at the learning rate that serves it best.
 
-use std::time::Instant;
-
 use anyhow::Result;
 use burn::prelude::*;
 use shared::CsaeConfig;
@@ -13,10 +11,10 @@ use super::{Experiment, ROWS_AT_ONCE};
 use crate::activations::ReadyRows;
 use crate::analysis::measures;
 use crate::plan::{AutoencoderTraining, ModelConfig, RivalConfig, Trial};
+use crate::train::Diverged;
 use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::rival::{self, FinishedRival, RivalTask};
 use crate::train::rows::RecordedRows;
-use crate::train::{Diverged, Snapshot};
 
 /// One finished training of a trial.
 #[derive(Debug)]
@@ -170,9 +168,9 @@ impl Experiment<'_> {
             ModelConfig::Rival(config) => self.rival(&wanted, &config, rows)?,
         };
         let selection_fvu = selection_fvu(model.autoencoder(), rows);
-        self.console.say(&format!("{title:<38} FVU {selection_fvu:.4} after {seconds:.0} s"));
-        self.metrics.borrow_mut().extend(metrics.clone());
-        self.write_metrics(&[])?;
+        self.run.console.say(&format!("{title:<38} FVU {selection_fvu:.4} after {seconds:.0} s"));
+        self.keep(&metrics);
+        self.run.write_metrics(&[])?;
         Ok(Training { learning_rate, seed, selection_fvu, seconds, metrics, model })
     }
 
@@ -182,7 +180,7 @@ impl Experiment<'_> {
         let schedule = self.profile.schedule(wanted.trial);
         let task = AutoencoderTask { name, config, schedule, training, learning_rate, seed };
         let mut source = RecordedRows::new(&*rows.train, training.batch_size, seed, &rows.device);
-        let resume = self.folder.load(name)?;
+        let resume = self.reached(name)?;
         let mut watcher = self.watch(wanted.title, name, resume.as_ref(), training.steps);
         let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
             .map_err(|error| self.unless_damaged(name, error))?;
@@ -190,23 +188,16 @@ impl Experiment<'_> {
         Ok((FinishedModel::Csae(Box::new(finished)), trained.seconds, trained.metrics))
     }
 
-    /// Begins anew unless an earlier call has come to the end.
+    /// Goes on from where an earlier call has stopped.
     fn rival(&self, wanted: &Wanted, config: &RivalConfig, rows: &ReadyRows) -> Result<Outcome> {
         let &Wanted { training, learning_rate, seed, name, .. } = wanted;
-        if let Some(Snapshot { weights, seconds, metrics, .. }) = self.folder.load(name)? {
-            let model = rival::load(config, &weights, &self.device.device)
-                .map_err(|error| self.unless_damaged(name, error.into()))?;
-            return Ok((FinishedModel::Rival(model), seconds, metrics));
-        }
-        let started = Instant::now();
         let task = RivalTask { name, training, learning_rate };
         let mut source = RecordedRows::new(&*rows.train, training.batch_size, seed, &rows.device);
-        let mut watcher = self.watch(wanted.title, name, None, training.steps);
-        let trained = rival::teach(config, seed, &task, &mut source, &mut watcher)?;
-        let FinishedRival { model, weights, metrics } = trained;
-        let seconds = started.elapsed().as_secs_f64();
-        let (step, kept) = (training.steps, metrics.clone());
-        self.folder.save(name, &Snapshot { weights, step, seconds, metrics: kept })?;
+        let resume = self.reached(name)?;
+        let mut watcher = self.watch(wanted.title, name, resume.as_ref(), training.steps);
+        let FinishedRival { model, seconds, metrics } =
+            rival::teach(config, seed, &task, &mut source, resume, &mut watcher)
+                .map_err(|error| self.unless_damaged(name, error))?;
         Ok((FinishedModel::Rival(model), seconds, metrics))
     }
 }

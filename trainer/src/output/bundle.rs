@@ -34,7 +34,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> Bundle {
             vocab: experiment.text.corpus.vocab.clone(),
             lm: experiment.profile.lm.clone(),
             layer: experiment.profile.layer,
-            precision: experiment.export,
+            precision: experiment.run.export,
             autoencoders,
             files: BTreeMap::new(),
         },

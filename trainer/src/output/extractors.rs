@@ -10,6 +10,7 @@ use super::folded::Folded;
 use super::saelens::{self, Site};
 use super::{npy, sparsify};
 use crate::experiment::Experiment;
+use crate::experiment::transcoder::Transcoded;
 use crate::results::Results;
 use crate::results::sample::Sample;
 
@@ -40,11 +41,15 @@ pub fn files(experiment: &Experiment, results: &Results) -> Result<Files> {
             put(name, &folded, about, &site, &mut all)?;
         }
     }
+    if let Some(transcoder) = &results.transcoder {
+        put_transcoder(transcoder, site.layer, &mut all)?;
+    }
     let sample = &results.sample;
     let shape = [sample.rows.len(), sample.rows.width];
     all.insert("export/held_out_sample.npy".into(), npy::matrix(&sample.rows.values, shape));
     all.insert("export/held_out_sample.json".into(), described(sample)?);
     all.insert("export/pca.safetensors".into(), components(results)?);
+    all.insert("export/held_out_text.txt".into(), results.held_out_text.clone().into_bytes());
     Ok(all)
 }
 
@@ -54,8 +59,24 @@ fn put(name: &str, folded: &Folded, about: Value, site: &Site, all: &mut Files) 
         files.into_iter().map(move |(file, bytes)| (format!("export/{folder}/{file}"), bytes))
     };
     all.extend(under(format!("saelens/{name}"), saelens::files(folded, site, about)?));
-    if let Some(files) = sparsify::files(folded)? {
+    if let Some(files) = sparsify::files(folded, sparsify::Task::Rebuild)? {
         all.extend(under(format!("sparsify/{name}/{}", sparsify::hookpoint(site.layer)), files));
+    }
+    Ok(())
+}
+
+/// Puts a transcoder's extractor where sparsify looks for it, and rows to try it on. SAELens has no
+/// transcoder that chooses the largest features.
+fn put_transcoder(transcoder: &Transcoded, layer: usize, all: &mut Files) -> Result<()> {
+    let Transcoded { finished, normalizations, sample, .. } = transcoder;
+    let k = finished.limits.sparsity_k;
+    let folded = Folded::of_transcoder(&finished.model, k, normalizations);
+    let files = sparsify::files(&folded, sparsify::Task::Transcode)?.unwrap_or_default();
+    let folder = format!("export/sparsify/transcoder/{}", sparsify::perceptron(layer));
+    all.extend(files.into_iter().map(|(file, bytes)| (format!("{folder}/{file}"), bytes)));
+    for (name, rows) in ["inputs", "outputs"].iter().zip(sample) {
+        let bytes = npy::matrix(&rows.values, [rows.len(), rows.width]);
+        all.insert(format!("export/transcoder_{name}.npy"), bytes);
     }
     Ok(())
 }

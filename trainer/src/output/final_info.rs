@@ -1,13 +1,13 @@
 //! `final_info.json` as the AI-Scientist harness reads it.
 
 use serde_json::json;
-use shared::report::{DatasetInfo, FinalInfo, Quality};
+use shared::report::{DatasetInfo, Quality};
 
 use crate::experiment::Experiment;
 use crate::results::{Results, TrainingResult};
 
-/// The results of a run in the harness's form, our measures beside its own four.
-pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
+/// The results on a text in the harness's form, our measures beside its own four.
+pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
     let mut info = DatasetInfo::default();
     let losses = |split: &str| -> Vec<f64> {
         results.lm.metrics.iter().filter_map(|metric| metric.values.get(split).copied()).collect()
@@ -22,6 +22,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
     info.add("held_out_ce_clean", &[results.reference.clean]);
     info.add("held_out_ce_zero_ablation", &[results.reference.zero]);
     info.add("held_out_ce_mean_ablation", &[results.reference.mean]);
+    info.add("held_out_kl_zero_ablation", &[results.reference.kl_zero]);
     for method in &results.methods {
         add_quality(&mut info, &method.name, &method.qualities);
         // Those with another number of active features are no methods of their own.
@@ -56,18 +57,18 @@ pub fn of(experiment: &Experiment, results: &Results) -> FinalInfo {
         ("remark", json!(experiment.text.remark)),
         ("data_sha256", json!(experiment.text.corpus.sha256)),
         ("profile", json!(experiment.profile.name)),
-        ("device", json!(experiment.device.name)),
+        ("device", json!(experiment.run.device.name)),
         ("made_by", json!(crate::version())),
     ];
     info.final_info_dict.extend(extra.map(|(name, value)| (name.to_string(), value)));
-    [(experiment.text.corpus.name.clone(), info)].into()
+    info
 }
 
 /// Takes one number out of a quality.
 type Field = fn(&Quality) -> f64;
 
 fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
-    let fields: [(&str, Field); 8] = [
+    let fields: [(&str, Field); 9] = [
         ("mse", |quality| quality.mse),
         ("fvu", |quality| quality.fvu),
         ("l0", |quality| quality.l0),
@@ -76,11 +77,14 @@ fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
         ("ce_spliced", |quality| quality.ce_spliced),
         ("ce_recovered_zero", |quality| quality.ce_recovered_zero),
         ("ce_recovered_mean", |quality| quality.ce_recovered_mean),
+        ("kl", |quality| quality.kl),
     ];
     for (field, value) in fields {
         let values: Vec<f64> = qualities.iter().map(value).collect();
         info.add(&format!("{name}_{field}"), &values);
     }
+    let spearman: Vec<f64> = qualities.iter().filter_map(|quality| quality.spearman).collect();
+    info.add(&format!("{name}_spearman"), &spearman);
 }
 
 /// Every learning rate by its own name, with the time of all trainings.

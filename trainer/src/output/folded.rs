@@ -48,6 +48,30 @@ impl Folded {
         .folded(normalization)
     }
 
+    /// The extractor of a transcoder, from what was read and to what was added, both made ready in their
+    /// own way: `x_hat = f D + b_dec` with the code of `x W_e + b_e`, nothing taken from `x` before.
+    pub fn of_transcoder(
+        model: &Csae,
+        sparsity_k: usize,
+        [read, added]: &[Normalization; 2],
+    ) -> Self {
+        let mut encoder = to_vec(model.encoder.val());
+        let mut encoder_bias = to_vec(model.encoder_bias.val());
+        let n_features = encoder_bias.len();
+        for (weights, mean) in encoder.chunks_exact_mut(n_features).zip(&read.mean) {
+            for (weight, bias) in weights.iter_mut().zip(&mut encoder_bias) {
+                *bias -= *weight * mean * read.scale;
+                *weight *= read.scale / added.scale;
+            }
+        }
+        encoder_bias.iter_mut().for_each(|bias| *bias /= added.scale);
+        let bias = to_vec(model.decoder_bias.val());
+        let decoder_bias =
+            bias.iter().zip(&added.mean).map(|(bias, mean)| mean + bias / added.scale).collect();
+        let decoder = to_vec(model.decoder.val());
+        Self { encoder, encoder_bias, decoder, decoder_bias, choice: Choice::TopK(sparsity_k) }
+    }
+
     /// A dictionary whose training is over; `None` if its encoder has a hidden layer, for which no
     /// other program has a form.
     pub fn of_dictionary(model: &Dictionary, normalization: &Normalization) -> Option<Self> {
@@ -260,6 +284,28 @@ pub(super) mod tests {
 
             let output = model.forward(rows);
             check(&folded, output.code, output.reconstruction);
+        }
+    }
+
+    #[test]
+    fn a_transcoder_predicts_raw_activations_from_raw_ones_as_ours_does_scaled_ones() {
+        let (model, inputs) = (csae(), activations());
+        let mean = random::normal(&mut random::stream(4, "mean"), D_MODEL, 2.0);
+        let added = Normalization { mean, scale: 1.9 };
+        let limits = shared::Limits { sparsity_k: 7, combination_size: 1 };
+
+        let folded = Folded::of_transcoder(&model, 7, &[normalization(), added.clone()]);
+
+        let output = model.transcode(normalization().apply(inputs.clone()), limits);
+        let code = to_vec(output.active.into_dense(N_FEATURES) / added.scale);
+        let predicted = to_vec(added.undo(output.reconstruction));
+        // A reader takes nothing from the inputs.
+        let alone = Folded { decoder_bias: vec![0.0; D_MODEL], ..folded.clone() };
+        for (place, row) in to_vec(inputs).chunks(D_MODEL).enumerate() {
+            let (their_code, mut theirs) = read(&alone, row);
+            theirs.iter_mut().zip(&folded.decoder_bias).for_each(|(sum, bias)| *sum += bias);
+            assert_near(&their_code, &code[place * N_FEATURES..][..N_FEATURES]);
+            assert_near(&theirs, &predicted[place * D_MODEL..][..D_MODEL]);
         }
     }
 

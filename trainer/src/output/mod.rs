@@ -18,33 +18,58 @@ pub mod sparsify;
 pub mod tables;
 
 use anyhow::Result;
+use serde::Serialize;
+use shared::report::FinalInfo;
 
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Run};
 use crate::results::Results;
-use crate::run_folder::FINAL_INFO;
+use crate::run_folder::{CONFIG, FINAL_INFO};
 
 /// Writes everything that a finished run holds, `final_info.json` last.
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn write(experiment: &Experiment, results: &Results) -> Result<()> {
-    let folder = &experiment.folder;
-    let info = final_info::of(experiment, results);
-    let bundle = bundle::of(experiment, results);
-    for (name, bytes) in bundle.to_files()? {
-        folder.write(&format!("export/{name}"), &bytes)?;
+pub fn write(run: &Run, explained: &[(Experiment, Results)]) -> Result<()> {
+    let mut infos = FinalInfo::new();
+    for (experiment, results) in explained {
+        write_own(experiment, results)?;
+        let info = (experiment.text.corpus.name.clone(), final_info::of(experiment, results));
+        if experiment.apart.is_some() {
+            // So that its folder can be shown as that of a run.
+            experiment.write(CONFIG, &json_bytes(&experiment.config())?)?;
+            experiment.write(FINAL_INFO, &json_bytes(&FinalInfo::from([info.clone()]))?)?;
+        }
+        infos.extend([info]);
+    }
+    let folder = &run.folder;
+    folder.write("all_results.npy", &npy::all_results(explained, &infos)?)?;
+    folder.write("notes.txt", tables::notes(run, explained).as_bytes())?;
+    folder.write("README.txt", tables::readme(run).as_bytes())?;
+    folder.write(FINAL_INFO, &json_bytes(&infos)?)?;
+    folder.remove_checkpoints()
+}
+
+fn json_bytes(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Writes what is of one text alone.
+fn write_own(experiment: &Experiment, results: &Results) -> Result<()> {
+    for (name, bytes) in bundle::of(experiment, results).to_files()? {
+        experiment.write(&format!("export/{name}"), &bytes)?;
     }
     for (name, bytes) in extractors::files(experiment, results)? {
-        folder.write(&name, &bytes)?;
+        experiment.write(&name, &bytes)?;
     }
-    for (name, table) in combinations::tables(results).chain(causal::tables(results)) {
-        folder.write(&name, table.as_bytes())?;
-    }
-    for (name, table) in hidden::tables(results) {
-        folder.write(&name, table.as_bytes())?;
-    }
-    for (name, table) in comparisons::tables(results).into_iter().chain(curves::tables(results)) {
-        folder.write(&name, table.as_bytes())?;
+    let tables = combinations::tables(results)
+        .chain(causal::tables(results))
+        .chain(hidden::tables(results))
+        .chain(comparisons::tables(results))
+        .chain(curves::tables(results));
+    for (name, table) in tables {
+        experiment.write(&name, table.as_bytes())?;
     }
     let mut charts = plots::all(results);
     charts.extend(comparisons::charts(results));
@@ -53,17 +78,8 @@ pub fn write(experiment: &Experiment, results: &Results) -> Result<()> {
     charts.extend(hidden::charts(results));
     for (name, chart) in charts {
         for (file, bytes) in folder::plot(&name, &chart)? {
-            folder.write(&file, &bytes)?;
+            experiment.write(&file, &bytes)?;
         }
     }
-    folder.write(
-        "all_results.npy",
-        &npy::all_results(&experiment.text.corpus.name, results, &info)?,
-    )?;
-    folder.write("notes.txt", tables::notes(experiment, results).as_bytes())?;
-    folder.write("README.txt", tables::readme(experiment).as_bytes())?;
-    let mut bytes = serde_json::to_vec_pretty(&info)?;
-    bytes.push(b'\n');
-    folder.write(FINAL_INFO, &bytes)?;
-    folder.remove_checkpoints()
+    Ok(())
 }

@@ -5,15 +5,29 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::report::{FinalInfo, Metric};
+use shared::report::{DatasetInfo, FinalInfo, Metric};
 
-use crate::results::Results;
+use crate::experiment::Experiment;
+use crate::results::{Results, TrainingResult};
 
-/// The harness's dictionary: the final results, and losses on the way.
+/// The harness's dictionary: the final results on each text, and losses on the way.
 ///
 /// # Errors
 /// A value cannot be pickled.
-pub fn all_results(dataset: &str, results: &Results, info: &FinalInfo) -> Result<Vec<u8>> {
+pub fn all_results(explained: &[(Experiment, Results)], infos: &FinalInfo) -> Result<Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for (experiment, results) in explained {
+        let dataset = &experiment.text.corpus.name;
+        all.extend(of_text(dataset, results, infos.get(dataset)));
+    }
+    object_array(&all)
+}
+
+fn of_text(
+    dataset: &str,
+    results: &Results,
+    info: Option<&DatasetInfo>,
+) -> BTreeMap<String, Value> {
     let of_metrics = |entry: fn(&Metric) -> Option<Value>| -> Value {
         results.lm.metrics.iter().filter_map(entry).collect()
     };
@@ -28,25 +42,16 @@ pub fn all_results(dataset: &str, results: &Results, info: &FinalInfo) -> Result
         (name.strip_suffix("_mean").unwrap_or(name).to_string(), *value)
     };
     let means: Option<BTreeMap<String, f64>> =
-        info.get(dataset).map(|info| info.means.iter().map(without_mean).collect());
-    let trainings: BTreeMap<String, Value> = results
-        .trainings
-        .iter()
-        .map(|training| {
-            let name = format!(
-                "{dataset}_{}_lr={}_seed={}",
-                training.trial, training.learning_rate, training.seed
-            );
-            (name, json!(training.metrics))
-        })
-        .collect();
-    let mut all = BTreeMap::from([
-        (format!("{dataset}_0_final_info"), json!(means)),
-        (format!("{dataset}_0_train_info"), on_training),
-        (format!("{dataset}_0_val_info"), on_both),
-    ]);
-    all.extend(trainings);
-    object_array(&all)
+        info.map(|info| info.means.iter().map(without_mean).collect());
+    let training = |training: &TrainingResult| {
+        let TrainingResult { trial, learning_rate, seed, metrics, .. } = training;
+        (format!("{dataset}_{trial}_lr={learning_rate}_seed={seed}"), json!(metrics))
+    };
+    let mut all: BTreeMap<String, Value> = results.trainings.iter().map(training).collect();
+    all.insert(format!("{dataset}_0_final_info"), json!(means));
+    all.insert(format!("{dataset}_0_train_info"), on_training);
+    all.insert(format!("{dataset}_0_val_info"), on_both);
+    all
 }
 
 /// A numpy file with a matrix of 32-bit numbers, of this `[rows, columns]`.

@@ -8,17 +8,31 @@ use shared::weights::{self, Precision, Weight, Weights, WeightsError};
 
 use super::folded::{Choice, Folded};
 
+/// What a coder makes of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// The same rows again.
+    Rebuild,
+    /// Others, which are as wide; nothing is taken from the rows before they are encoded.
+    Transcode,
+}
+
 /// The place after `layer` blocks, by the name that GPT-2's modules have.
 pub fn hookpoint(layer: usize) -> String {
     layer.checked_sub(1).map_or_else(|| "wte".into(), |block| format!("h.{block}"))
 }
 
-/// `cfg.json` and the tensors of an autoencoder; `None` for one that does not choose the largest
+/// The perceptron of the last of `layer` blocks, by the name that GPT-2's modules have.
+pub fn perceptron(layer: usize) -> String {
+    format!("{}.mlp", hookpoint(layer))
+}
+
+/// `cfg.json` and the tensors of a coder; `None` for one that does not choose the largest
 /// features, which sparsify has no word for.
 ///
 /// # Errors
 /// A shape does not fit its values, which cannot be.
-pub fn files(folded: &Folded) -> Result<Option<Files>, WeightsError> {
+pub fn files(folded: &Folded, task: Task) -> Result<Option<Files>, WeightsError> {
     let Choice::TopK(k) = folded.choice else { return Ok(None) };
     let (d_model, n_features) = (folded.d_model(), folded.n_features());
     let weight = |shape: &[usize], values: Vec<f32>| Weight { shape: shape.to_vec(), values };
@@ -37,7 +51,7 @@ pub fn files(folded: &Folded) -> Result<Option<Files>, WeightsError> {
         "k": k,
         "multi_topk": false,
         "skip_connection": false,
-        "transcode": false,
+        "transcode": task == Task::Transcode,
         "d_in": d_model,
     });
     let config = format!("{config}\n").into_bytes();
@@ -54,7 +68,7 @@ mod tests {
     fn the_encoder_has_a_row_for_each_feature_and_the_number_of_features_is_written() {
         let folded = Folded::of_csae(&csae(), 7, &normalization());
 
-        let files = files(&folded).unwrap().unwrap();
+        let files = files(&folded, Task::Rebuild).unwrap().unwrap();
 
         let (tensors, _) = weights::from_bytes(&files["sae.safetensors"]).unwrap();
         assert_eq!(tensors["encoder.weight"].shape, [40, 12]);
@@ -69,11 +83,12 @@ mod tests {
         let folded = Folded::of_csae(&csae(), 7, &normalization());
         let folded = Folded { choice: Choice::Threshold(vec![0.1; 40]), ..folded };
 
-        assert!(files(&folded).unwrap().is_none());
+        assert!(files(&folded, Task::Rebuild).unwrap().is_none());
     }
 
     #[test]
     fn places_are_named_as_modules_of_gpt_2() {
         assert_eq!((hookpoint(2), hookpoint(0)), ("h.1".into(), "wte".into()));
+        assert_eq!(perceptron(1), "h.0.mlp");
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use shared::report::Quality;
 
 use super::{causal, combinations, comparisons, curves, hidden};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Run};
 use crate::plan::Relation;
 use crate::results::{Method, Results};
 
@@ -13,13 +13,13 @@ use crate::results::{Method, Results};
 pub fn summary(results: &Results) -> String {
     let width = longest(results.methods.iter().map(|method| &*method.name), 14);
     let mut text = format!(
-        "{:<width$} {:<22} {:>6} {:>18} {:>18} {:>7} {:>7}  {:>16}",
-        "method", "setting", "L0", "MSE", "FVU", "dead", "CE", "CE recovered"
+        "{:<width$} {:<22} {:>6} {:>18} {:>18} {:>7} {:>7}  {:>16} {:>8} {:>8}",
+        "method", "setting", "L0", "MSE", "FVU", "dead", "CE", "CE recovered", "KL", "Spearman"
     );
     for method in &results.methods {
         let _ = write!(
             text,
-            "\n{:<width$} {:<22} {:>6.1} {:>18} {:>18} {:>6.1}% {:>7.4}  {:>16}",
+            "\n{:<width$} {:<22} {:>6.1} {:>18} {:>18} {:>6.1}% {:>7.4}  {:>16} {:>8.5} {:>8}",
             method.name,
             method.setting,
             method.mean(|quality| quality.l0),
@@ -28,9 +28,35 @@ pub fn summary(results: &Results) -> String {
             100.0 * method.mean(|quality| quality.dead_share),
             method.mean(|quality| quality.ce_spliced),
             spread(method, |quality| quality.ce_recovered_zero),
+            method.mean(|quality| quality.kl),
+            spearman(method),
         );
     }
     text
+}
+
+/// The mean over seeds, where there is something to compare.
+fn spearman(method: &Method) -> String {
+    let values: Vec<f64> = method.qualities.iter().filter_map(|it| it.spearman).collect();
+    match values.is_empty() {
+        true => "-".into(),
+        false => format!("{:.4}", values.iter().sum::<f64>() / values.len() as f64),
+    }
+}
+
+/// The tables at the end of a run, each under the name of its text where there are several.
+pub fn summaries(explained: &[(Experiment, Results)]) -> String {
+    let named = |(experiment, results): &(Experiment, Results)| {
+        [title(experiment), Some(summary(results))].into_iter().flatten().collect::<Vec<_>>()
+    };
+    explained.iter().flat_map(named).collect::<Vec<_>>().join("\n\n")
+}
+
+/// The name of a text above what is said of it, where the run has several.
+fn title(experiment: &Experiment) -> Option<String> {
+    let name = &experiment.text.corpus.name;
+    let line = "=".repeat(name.chars().count());
+    (experiment.run.subjects.len() > 1).then(|| format!("{name}\n{line}"))
 }
 
 /// How wide a column of these names is, at least `least`.
@@ -44,50 +70,58 @@ Values are means over seeds, +- is the standard error. MSE is per dimension of t
 whose mean square is 1. The explained language model is the one with the lowest validation loss.
 Only the second half of each window is replaced by reconstructions; the first half is context. (The
 field replaces all of it: compare CE recovered with care.)
+KL: how far the language model's predictions with the reconstruction in place are from the untouched
+ones, KL(clean | spliced), nats per character. Spearman: whether the finished code orders the rows on
+which a feature is active as the encoder does, the mean over features; 1 where the code only chooses.
 A method called _silent is the trained model with its units silent: what its features say alone.
 Learning rates were chosen by the FVU on rows of the training text, in the column selection.";
 
 /// `notes.txt`: what was done, with which result.
-pub fn notes(experiment: &Experiment, results: &Results) -> String {
-    let mut parts = vec![
-        heading(experiment),
-        language_model(experiment, results),
-        activations(experiment, results),
-        summary(results),
-        EXPLANATION.into(),
-    ];
-    parts.extend(comparisons::notes(results));
-    parts.extend(curves::notes(results));
-    parts.extend(combinations::notes(results));
-    parts.extend(causal::notes(results));
-    parts.extend(hidden::notes(results));
-    parts.push(trainings(results));
-    parts.extend(diverged(results));
-    parts.push(format!("What the language model writes:\n\n{}\n", results.lm.sample));
+pub fn notes(run: &Run, explained: &[(Experiment, Results)]) -> String {
+    let mut parts = vec![heading(run)];
+    for (experiment, results) in explained {
+        parts.extend(title(experiment));
+        parts.extend(remarks(experiment));
+        parts.extend([language_model(experiment, results), activations(experiment, results)]);
+        parts.push(summary(results));
+        parts.extend(experiment.apart.is_none().then(|| EXPLANATION.into()));
+        parts.extend(comparisons::notes(results));
+        parts.extend(curves::notes(results));
+        parts.extend(combinations::notes(results));
+        parts.extend(causal::notes(results));
+        parts.extend(hidden::notes(results));
+        parts.push(trainings(results));
+        parts.extend(diverged(results));
+        parts.push(format!("What the language model writes:\n\n{}\n", results.lm.sample));
+    }
     parts.join("\n\n")
 }
 
-fn heading(experiment: &Experiment) -> String {
-    let Experiment { plan, profile, device, text, .. } = experiment;
-    let mut heading = format!(
-        "{}: {}\n\n{} on {}, profile {}.",
-        plan.name,
-        plan.question,
-        crate::version(),
-        device.name,
-        profile.name.as_str()
-    );
-    if let Some(remark) = &text.remark {
-        let _ = write!(heading, "\nRemark: {remark}.");
+fn heading(run: &Run) -> String {
+    let mut heading = format!("{}: {}\n\n{}", run.plan.name, run.plan.question, crate::version());
+    let _ = write!(heading, " on {}", run.device.name);
+    if let Some(first) = run.subjects.first() {
+        let _ = write!(heading, ", profile {}.", first.profile.name.as_str());
     }
-    for (name, reason) in &text.left_out {
-        let _ = write!(heading, "\nLeft out: {name}, because {reason}.");
+    if run.subjects.len() > 1 {
+        let names: Vec<&str> = run.subjects.iter().map(|one| &*one.text.corpus.name).collect();
+        let _ = write!(heading, "\nTexts, one after the other: {}.", names.join(", "));
     }
     heading
 }
 
+/// How a text differs from what its name promises, and which others are left out.
+fn remarks(experiment: &Experiment) -> Option<String> {
+    let text = experiment.text;
+    let remark = text.remark.iter().map(|remark| format!("Remark: {remark}."));
+    let left_out =
+        text.left_out.iter().map(|(name, reason)| format!("Left out: {name}, because {reason}."));
+    let lines: Vec<String> = remark.chain(left_out).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
 fn language_model(experiment: &Experiment, results: &Results) -> String {
-    let (profile, corpus) = (&experiment.profile, &experiment.text.corpus);
+    let (profile, corpus) = (experiment.profile, &experiment.text.corpus);
     let last = |split: &str| {
         let last = results.lm.metrics.last().and_then(|metric| metric.values.get(split));
         last.copied().unwrap_or(f64::NAN)
@@ -113,7 +147,7 @@ fn activations(experiment: &Experiment, results: &Results) -> String {
     format!(
         "Activations: residual stream after block {}, {} rows to train on, {} to choose learning \
          rates on, {} held out.\nCross-entropy on the held-out text: {:.4} clean, {:.4} with the \
-         rows set to 0, {:.4} with their mean.",
+         rows set to 0, {:.4} with their mean; KL with the rows set to 0: {:.4}.",
         experiment.profile.layer,
         results.train_rows,
         results.selection_rows,
@@ -121,6 +155,7 @@ fn activations(experiment: &Experiment, results: &Results) -> String {
         results.reference.clean,
         results.reference.zero,
         results.reference.mean,
+        results.reference.kl_zero,
     )
 }
 
@@ -153,7 +188,7 @@ fn diverged(results: &Results) -> Option<String> {
 }
 
 /// `README.txt`: what lies in the folder.
-pub fn readme(experiment: &Experiment) -> String {
+pub fn readme(run: &Run) -> String {
     format!(
         "The results of {} ({}).\n\n\
          notes.txt         what was done, with which result: begin here\n\
@@ -166,19 +201,21 @@ pub fn readme(experiment: &Experiment) -> String {
          \x20                 and, where features combine, combinations.json\n\
          export/saelens/   each extractor as SAELens loads it; export/sparsify/ the same for sparsify\n\
          export/held_out_sample.npy, .json   held-out rows, and what methods leave of exactly these\n\
+         export/held_out_text.txt   the text on which everything was measured\n\
          combinations/     the same combinations as tables, where there are some\n\
-         log.txt           what was said, with times\n{}\n\
+         log.txt           what was said, with times\n{}{}\n\
          Trained language models and recorded activations are kept in {} for the next run.\n",
-        experiment.plan.name,
-        experiment.plan.question,
-        of_plan(experiment),
-        experiment.cache.folder.display()
+        run.plan.name,
+        run.plan.question,
+        of_plan(run),
+        of_texts(run),
+        run.cache.folder.display()
     )
 }
 
 /// The tables that only some plans have.
-fn of_plan(experiment: &Experiment) -> String {
-    let mut lines = match experiment.plan.relation {
+fn of_plan(run: &Run) -> String {
+    let mut lines = match run.plan.relation {
         Relation::Steps => String::new(),
         Relation::Against(_) => {
             "ablations.md      what each part is good for, with intervals; .csv: the same\n".into()
@@ -187,10 +224,23 @@ fn of_plan(experiment: &Experiment) -> String {
             "rivals.md         differences to each rival, with intervals; .csv: the same\n".into()
         }
     };
-    if experiment.plan.curve.is_some() {
+    if run.plan.curve.is_some() {
         lines += "pareto.md         from few active features to many; .csv: the same\n";
     }
     lines
+}
+
+/// The folders of further texts.
+fn of_texts(run: &Run) -> String {
+    let apart: Vec<&str> = run.experiments().filter_map(|experiment| experiment.apart).collect();
+    match apart.is_empty() {
+        true => String::new(),
+        false => format!(
+            "{}\n                  plots, export and tables of these texts; beside this file: those of \
+             the first\n",
+            apart.iter().map(|name| format!("{name}/")).collect::<Vec<_>>().join(", ")
+        ),
+    }
 }
 
 /// Mean and standard error over seeds, or the one value there is.

@@ -46,6 +46,7 @@ pub(super) fn run_4() -> Plan {
         name: "run_4",
         question: "What is each part of the model good for?",
         trials: [vec![csae(FULL, full)], ablations.into()].concat(),
+        every_text: false,
         relation: Relation::Against(FULL),
         curve: None,
         costly: true,

@@ -27,6 +27,7 @@ pub(super) fn run_5() -> Plan {
             rival("literal", Rival::Literal),
             csae(OURS, full()),
         ],
+        every_text: false,
         relation: Relation::Rivals(OURS),
         curve: Some(RatesAt::Swept),
         costly: true,

@@ -274,7 +274,7 @@ fn smoke() -> Profile {
         graduated_from: 40,
         rows: 20_000,
         selection_rows: 1_024,
-        held_out_rows: 4_096,
+        held_out_rows: 3_072,
         autoencoder_training: AutoencoderTraining {
             steps: 200,
             batch_size: 128,
@@ -285,8 +285,8 @@ fn smoke() -> Profile {
             },
             ..cpu.autoencoder_training
         },
-        costly_steps: 20,
-        costly_rows: 512,
+        costly_steps: 10,
+        costly_rows: 256,
         completion: DictionaryCompletion { times: 2, rows: 2_048, ..cpu.completion },
         learning_rates: vec![3e-4, 1e-3],
         seeds: 2,

@@ -60,6 +60,15 @@ fn language_model(of: Of, runs: &[&str]) -> Option<Claim> {
             }
         );
     }
+    if let (Some(answers), Some(lines)) =
+        (of.mean("task_accuracy"), of.mean("task_accuracy_of_lines"))
+    {
+        text += &format!(
+            " It gives {:.2} % of the characters right that the rules decide, {:.2} % of whole answers.",
+            100.0 * answers,
+            100.0 * lines
+        );
+    }
     Some(Claim { text, table: "language_models" })
 }
 
@@ -220,6 +229,19 @@ mod tests {
         assert_eq!(texts.len(), 2, "{texts:?}");
         assert!(texts[0].contains("run_0, run_1 on shakespeare_char (profile cpu)"));
         assert!(texts[0].contains("1.46930") && texts[0].contains("not compared"), "{}", texts[0]);
+    }
+
+    #[test]
+    fn a_language_model_of_a_generated_language_is_told_by_what_it_gets_right() {
+        let mut run = run("run_0", "cpu", &[]);
+        let info = run.datasets.values_mut().next().unwrap();
+        info.add("task_accuracy", &[0.9925]);
+        info.add("task_accuracy_of_lines", &[0.5]);
+
+        let text = &texts(&[run])[0];
+
+        assert!(text.contains("99.25 % of the characters right"), "{text}");
+        assert!(text.ends_with("50.00 % of whole answers."), "{text}");
     }
 
     #[test]

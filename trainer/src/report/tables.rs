@@ -110,6 +110,8 @@ fn methods(runs: &[Recorded]) -> Table {
             of.mean(&of_method("dead_share")).into(),
             of.mean(&of_method("ce_recovered_zero")).into(),
             of.stderr(&of_method("ce_recovered_zero")).into(),
+            of.mean(&of_method("kl")).into(),
+            of.mean(&of_method("spearman")).into(),
         ]
     };
     Table {
@@ -130,6 +132,8 @@ fn methods(runs: &[Recorded]) -> Table {
             "dead share",
             "CE recovered",
             "CE recovered standard error",
+            "KL",
+            "Spearman",
         ],
         rows: each(runs)
             .flat_map(|(_, of)| of.all_methods().into_iter().map(move |method| row(of, method)))

@@ -8,10 +8,11 @@ use shared::weights::to_vec;
 use shared::{CharLm, Limits};
 
 use super::{Export, Method, TrainingResult};
+use crate::analysis::active_rows::ActiveRows;
 use crate::analysis::causal::Test;
 use crate::analysis::combinations::{self, ReadText};
 use crate::analysis::consistency::{Consistency, Findings, consistency};
-use crate::analysis::evaluation::{ActiveRows, Evaluated, HeldOut};
+use crate::analysis::evaluation::{Evaluated, HeldOut};
 use crate::analysis::features::{self, RowText};
 use crate::analysis::{hidden, reuse};
 use crate::experiment::{Experiment, TrialResult};
@@ -109,7 +110,7 @@ impl Export {
         let ModelConfig::Csae(config) = experiment.profile.model(&trial.trial) else {
             bail!("{} is none of ours to export", trial.trial.label());
         };
-        let random_lm = &experiment.profile.lm.init(RANDOM_SEED, &experiment.device.device);
+        let random_lm = &experiment.profile.lm.init(RANDOM_SEED, &experiment.run.device.device);
         let corpus = &experiment.text.corpus;
         let first = experiment.windows().counted(0).start;
         let text = RowText { ids: &corpus.validation, first, vocab: &corpus.vocab };

@@ -19,7 +19,7 @@ pub(crate) struct FinishedRun {
     pub name: String,
     /// `config.json`.
     pub config: Value,
-    /// What `final_info.json` says of the data set.
+    /// What `final_info.json` says of the text of these models.
     pub info: DatasetInfo,
     /// The exported models.
     pub bundle: Bundle,
@@ -39,11 +39,11 @@ impl FinishedRun {
         }
         let whole = folder.canonicalize()?;
         let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let info: FinalInfo = json(&folder.join(FINAL_INFO))?;
+        let mut info: FinalInfo = json(&folder.join(FINAL_INFO))?;
         let bundle = read_bundle(&folder.join("export"))?;
         let model = choose(&bundle, model)?;
         let combinations = bundle.combinations.get(&model).cloned().unwrap_or_default();
-        let info = info.into_values().next().unwrap_or_default();
+        let info = info.remove(&bundle.manifest.dataset).unwrap_or_default();
         let config = json(&folder.join(CONFIG))?;
         Ok(Self { name, config, info, bundle, model, combinations })
     }

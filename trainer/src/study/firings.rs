@@ -7,7 +7,7 @@ use burn::prelude::*;
 use shared::bundle::Normalization;
 
 use crate::activations::{Recording, RowCounts, counted, stream};
-use crate::analysis::evaluation::ActiveRows;
+use crate::analysis::active_rows::ActiveRows;
 use crate::baselines::pca::Pca;
 use crate::complaint::Complaint;
 use crate::console::Console;

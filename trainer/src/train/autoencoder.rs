@@ -3,13 +3,15 @@
 use anyhow::Result;
 use burn::prelude::*;
 use shared::report::Metric;
-use shared::weights::{Weight, Weights, to_vec};
+use shared::weights::{Weights, to_vec};
 use shared::{Csae, CsaeConfig, Limits, Units};
 
 use super::learner::{Learner, Lesson};
 use super::loss::{LossTerms, Penalties};
 use super::rows::RowSource;
-use super::{Clock, Misfit, Observer, Snapshot, check_finite, composition, dictionary, schedule};
+use super::{
+    Clock, Observer, Snapshot, check_finite, composition, dictionary, put_silence, schedule,
+};
 use crate::plan::{AutoencoderTraining, Schedule};
 
 /// After how many steps the loss terms are kept and dead features are looked for.
@@ -129,16 +131,7 @@ impl State {
             snapshot.check_step(task.training.steps)?;
             let stored = &snapshot.weights;
             state.learner.load(stored, snapshot.step, device)?;
-            let silent = stored.get("silent").map(|weight| &weight.values[..]);
-            let any_dead = stored.get("any_dead").and_then(|weight| weight.values.first());
-            let (Some(silent), Some(any_dead)) = (silent, any_dead) else {
-                return Err(Misfit("no count of silent rows".into()).into());
-            };
-            if silent.len() != task.config.n_features {
-                return Err(Misfit(format!("{} counts of silent rows", silent.len())).into());
-            }
-            state.silent = Tensor::from_floats(silent, device);
-            state.any_dead = *any_dead > 0.0;
+            (state.silent, state.any_dead) = snapshot.silence(task.config.n_features, device)?;
             state.parts = parts_of(&state.learner.model());
             state.step = snapshot.step;
             state.seconds = snapshot.seconds;
@@ -227,10 +220,7 @@ impl State {
     fn snapshot(&self, seconds: f64) -> Snapshot {
         let mut all = Weights::new();
         self.learner.save(&mut all);
-        let silent = to_vec(self.silent.clone());
-        all.insert("silent".into(), Weight { shape: vec![silent.len()], values: silent });
-        let any_dead = vec![f32::from(u8::from(self.any_dead))];
-        all.insert("any_dead".into(), Weight { shape: vec![1], values: any_dead });
+        put_silence(&mut all, &self.silent, self.any_dead);
         Snapshot { weights: all, step: self.step, seconds, metrics: self.metrics.clone() }
     }
 }

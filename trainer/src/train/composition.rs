@@ -13,7 +13,7 @@ use shared::composition::units::remove_span;
 use shared::weights::{param, to_ints, to_vec};
 use shared::{Csae, Limits, TopK, Units, random};
 
-use crate::analysis::evaluation::ActiveRows;
+use crate::analysis::active_rows::ActiveRows;
 use crate::analysis::exact_code::{Coding, ExactCode};
 use crate::analysis::screening::sparse::SparseRows;
 use crate::analysis::screening::{Evidence, FoundCombination, ScreeningConfig, fitted, screen};

@@ -14,8 +14,9 @@ pub mod schedule;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use burn::prelude::*;
 use shared::report::Metric;
-use shared::weights::Weights;
+use shared::weights::{Weight, Weights, to_vec};
 
 use crate::interrupt;
 
@@ -43,6 +44,27 @@ impl Snapshot {
             false => Err(Misfit(format!("step {} of {steps}", self.step))),
         }
     }
+
+    /// What [`put_silence`] has kept of `n_features` features.
+    fn silence(&self, n_features: usize, device: &Device) -> Result<(Tensor<1>, bool), Misfit> {
+        let silent = self.weights.get("silent").map(|weight| &weight.values[..]);
+        let any_dead = self.weights.get("any_dead").and_then(|weight| weight.values.first());
+        let (Some(silent), Some(any_dead)) = (silent, any_dead) else {
+            return Err(Misfit("no count of silent rows".into()));
+        };
+        match silent.len() == n_features {
+            true => Ok((Tensor::from_floats(silent, device), *any_dead > 0.0)),
+            false => Err(Misfit(format!("{} counts of silent rows", silent.len()))),
+        }
+    }
+}
+
+/// Keeps for how many rows each feature has been silent, and whether one was dead when last looked.
+fn put_silence(all: &mut Weights, silent: &Tensor<1>, any_dead: bool) {
+    let silent = to_vec(silent.clone());
+    all.insert("silent".into(), Weight { shape: vec![silent.len()], values: silent });
+    let any_dead = vec![f32::from(u8::from(any_dead))];
+    all.insert("any_dead".into(), Weight { shape: vec![1], values: any_dead });
 }
 
 /// A snapshot that does not belong to the training that was to go on from it.

@@ -1,21 +1,20 @@
 //! Trains the autoencoders that others have proposed, all by one loop and one recipe.
 //!
 //! Adam with the learning rate's trapezoid, the error and whatever penalty the method has, unit-length
-//! directions and AuxK where the method has them. No snapshots: these trainings are short.
+//! directions and AuxK where the method has them.
 
 use anyhow::Result;
 use burn::prelude::*;
 use shared::report::Metric;
 use shared::sae::{Autoencoder, SaeOutput, Teachable};
-use shared::weights::{self, Weights, WeightsError, to_vec};
+use shared::weights::{self, Weights, to_vec};
 
 use super::adam::{Adam, AdamConfig};
 use super::autoencoder::{BETWEEN_METRICS, dead_after, still_silent};
 use super::learner::across;
 use super::loss::auxk;
 use super::rows::RowSource;
-use super::{Observer, check_finite, schedule};
-use crate::interrupt;
+use super::{Clock, Observer, Snapshot, check_finite, put_silence, schedule};
 use crate::plan::{AutoencoderTraining, RivalConfig};
 
 /// How to train.
@@ -34,6 +33,8 @@ pub struct RivalTask<'a> {
 pub struct TrainedRival<M> {
     /// The model after the last step, without autodiff.
     pub model: M,
+    /// How long the training took.
+    pub seconds: f64,
     /// The loss terms on the way.
     pub metrics: Vec<Metric>,
 }
@@ -43,13 +44,13 @@ pub struct TrainedRival<M> {
 pub struct FinishedRival {
     /// The model.
     pub model: Box<dyn Autoencoder>,
-    /// Its parameters.
-    pub weights: Weights,
+    /// How long the training took.
+    pub seconds: f64,
     /// The loss terms on the way.
     pub metrics: Vec<Metric>,
 }
 
-/// Trains what `config` describes.
+/// Trains what `config` describes, from `resume` on if there is one.
 ///
 /// # Errors
 /// As [`train`].
@@ -58,49 +59,29 @@ pub fn teach(
     seed: u64,
     task: &RivalTask,
     rows: &mut dyn RowSource,
+    resume: Option<Snapshot>,
     observer: &mut dyn Observer,
 ) -> Result<FinishedRival> {
     let device = &rows.device().autodiff();
     Ok(match config {
         RivalConfig::Dictionary(config) => {
-            finished(train(task, config.init(seed, device), rows, observer)?)
+            finished(train(task, config.init(seed, device), rows, resume, observer)?)
         }
         RivalConfig::Poly(config) => {
-            finished(train(task, config.init(seed, device), rows, observer)?)
+            finished(train(task, config.init(seed, device), rows, resume, observer)?)
         }
         RivalConfig::CoefficientAttention(config) => {
-            finished(train(task, config.init(seed, device), rows, observer)?)
+            finished(train(task, config.init(seed, device), rows, resume, observer)?)
         }
         RivalConfig::Literal(config) => {
-            finished(train(task, config.init(seed, device), rows, observer)?)
+            finished(train(task, config.init(seed, device), rows, resume, observer)?)
         }
     })
 }
 
 fn finished<M: Teachable + 'static>(trained: TrainedRival<M>) -> FinishedRival {
-    let TrainedRival { model, metrics } = trained;
-    FinishedRival { weights: weights::of(&model), model: Box::new(model), metrics }
-}
-
-/// The model with the parameters that an earlier call has learned.
-///
-/// # Errors
-/// They are those of another model.
-pub fn load(
-    config: &RivalConfig,
-    weights: &Weights,
-    device: &Device,
-) -> Result<Box<dyn Autoencoder>, WeightsError> {
-    Ok(match config {
-        RivalConfig::Dictionary(config) => {
-            Box::new(weights::load(config.init(0, device), weights)?)
-        }
-        RivalConfig::Poly(config) => Box::new(weights::load(config.init(0, device), weights)?),
-        RivalConfig::CoefficientAttention(config) => {
-            Box::new(weights::load(config.init(0, device), weights)?)
-        }
-        RivalConfig::Literal(config) => Box::new(weights::load(config.init(0, device), weights)?),
-    })
+    let TrainedRival { model, seconds, metrics } = trained;
+    FinishedRival { model: Box::new(model), seconds, metrics }
 }
 
 /// The terms of the loss, each of one number.
@@ -149,45 +130,117 @@ impl Terms {
     }
 }
 
-/// Trains `model`, which must be on a device with autodiff.
+/// Trains `model`, which must be on a device with autodiff, from `resume` on if there is one.
 ///
 /// # Errors
-/// Rows cannot be read, the user stops the training, or it leaves the numbers that can be computed with.
+/// Rows cannot be read, the snapshot does not fit, the observer cannot save, the user stops the
+/// training, or it leaves the numbers that can be computed with.
 pub fn train<M: Teachable>(
     task: &RivalTask,
     model: M,
     rows: &mut dyn RowSource,
+    resume: Option<Snapshot>,
     observer: &mut dyn Observer,
 ) -> Result<TrainedRival<M>> {
     let steps = task.training.steps;
-    let adam = Adam::new(AdamConfig::default());
-    let mut state = State { model, adam, silent: None, any_dead: false };
-    let mut metrics = vec![];
-    for step in 0..steps {
-        if interrupt::requested() {
-            return Err(interrupt::stopped().into());
-        }
-        let learned = state.learn(task, rows.batch(step)?, step);
-        let done = step + 1;
-        if done.is_multiple_of(BETWEEN_METRICS) || done == steps {
-            let metric = learned.metric(task, done);
-            check_finite(&metric)?;
-            state.any_dead = metric.values["dead"] > 0.0;
-            metrics.push(metric);
-        }
+    let mut state = State::start(model, task, &rows.device(), resume)?;
+    let mut clock = Clock::new(state.seconds);
+    let resumed_at = state.step;
+    while state.step < steps {
+        let learned = state.advance(task, rows)?;
         let message = || format!("mse {:.4}", learned.terms.error.clone().into_scalar::<f32>());
-        observer.progress(done, &message);
+        observer.progress(state.step, &message);
+        clock.tick(observer, |seconds| state.snapshot(seconds))?;
     }
-    Ok(TrainedRival { model: state.model.valid(), metrics })
+    let seconds = clock.seconds();
+    if state.step > resumed_at {
+        observer.save(state.snapshot(seconds))?;
+    }
+    Ok(TrainedRival { model: state.model.valid(), seconds, metrics: state.metrics })
 }
 
 struct State<M> {
     model: M,
     adam: Adam,
     /// For how many rows each feature has been silent: `[n_features]`.
-    silent: Option<Tensor<1>>,
+    silent: Tensor<1>,
     /// Whether a feature was dead when last looked.
     any_dead: bool,
+    step: u64,
+    seconds: f64,
+    metrics: Vec<Metric>,
+}
+
+impl<M: Teachable> State<M> {
+    fn start(
+        model: M,
+        task: &RivalTask,
+        device: &Device,
+        resume: Option<Snapshot>,
+    ) -> Result<Self> {
+        let [n_features, _] = model.directions().dims();
+        let mut state = Self {
+            model,
+            adam: Adam::new(AdamConfig::default()),
+            silent: Tensor::zeros([n_features], device),
+            any_dead: false,
+            step: 0,
+            seconds: 0.0,
+            metrics: vec![],
+        };
+        if let Some(snapshot) = resume {
+            snapshot.check_step(task.training.steps)?;
+            let stored = &snapshot.weights;
+            state.model = weights::load(state.model, &weights::part(stored, "model."))?;
+            state.adam.load(stored, snapshot.step, device)?;
+            (state.silent, state.any_dead) = snapshot.silence(n_features, device)?;
+            state.step = snapshot.step;
+            state.seconds = snapshot.seconds;
+            state.metrics = snapshot.metrics;
+        }
+        Ok(state)
+    }
+
+    /// One step, measured when it is time to.
+    fn advance(&mut self, task: &RivalTask, rows: &mut dyn RowSource) -> Result<Step> {
+        let learned = self.learn(task, rows.batch(self.step)?);
+        if self.step.is_multiple_of(BETWEEN_METRICS) || self.step == task.training.steps {
+            let metric = learned.metric(task, self.step);
+            check_finite(&metric)?;
+            self.any_dead = metric.values["dead"] > 0.0;
+            self.metrics.push(metric);
+        }
+        Ok(learned)
+    }
+
+    fn learn(&mut self, task: &RivalTask, batch: Tensor<2>) -> Step {
+        let training = task.training;
+        let output = self.model.forward_training(batch.clone());
+        let code = output.code.clone().without_autodiff();
+        let [batch_size, _] = code.dims();
+        self.silent = still_silent(self.silent.clone(), batch_size, strongest(&code));
+        let dead = self.silent.clone().greater_scalar(dead_after(training)).float();
+        let decoder = self.any_dead.then(|| self.model.auxiliary_decoder()).flatten();
+        let revival = decoder.map(|decoder| (dead.clone(), decoder));
+        let terms = Terms::of(batch, &output, revival, training.auxk_weight);
+        let mut gradients = terms.total().backward();
+        if let Some(decoder) = self.model.unit_decoder() {
+            across(decoder, &mut gradients);
+        }
+        let share = schedule::trapezoid(self.step, training.steps, training.warmup);
+        let model = self.adam.step(task.learning_rate * share, self.model.clone(), gradients);
+        self.model = model.after_step(code.clone());
+        self.step += 1;
+        Step { terms, dead, code }
+    }
+
+    fn snapshot(&self, seconds: f64) -> Snapshot {
+        let mut all = Weights::new();
+        weights::put(&mut all, "model.", weights::of(&self.model));
+        self.adam.save(&mut all);
+        put_silence(&mut all, &self.silent, self.any_dead);
+        Snapshot { weights: all, step: self.step, seconds, metrics: self.metrics.clone() }
+    }
 }
 
 /// What a step has shown.
@@ -197,31 +250,6 @@ struct Step {
     dead: Tensor<1>,
     /// `[batch, n_features]`.
     code: Tensor<2>,
-}
-
-impl<M: Teachable> State<M> {
-    fn learn(&mut self, task: &RivalTask, batch: Tensor<2>, step: u64) -> Step {
-        let training = task.training;
-        let output = self.model.forward_training(batch.clone());
-        let code = output.code.clone().without_autodiff();
-        let [batch_size, n_features] = code.dims();
-        let before = self.silent.take();
-        let before = before.unwrap_or_else(|| Tensor::zeros([n_features], &code.device()));
-        let silent = still_silent(before, batch_size, strongest(&code));
-        let dead = silent.clone().greater_scalar(dead_after(training)).float();
-        self.silent = Some(silent);
-        let decoder = self.any_dead.then(|| self.model.auxiliary_decoder()).flatten();
-        let revival = decoder.map(|decoder| (dead.clone(), decoder));
-        let terms = Terms::of(batch, &output, revival, training.auxk_weight);
-        let mut gradients = terms.total().backward();
-        if let Some(decoder) = self.model.unit_decoder() {
-            across(decoder, &mut gradients);
-        }
-        let share = schedule::trapezoid(step, training.steps, training.warmup);
-        let model = self.adam.step(task.learning_rate * share, self.model.clone(), gradients);
-        self.model = model.after_step(code.clone());
-        Step { terms, dead, code }
-    }
 }
 
 impl Step {
@@ -246,7 +274,7 @@ mod tests {
     use super::super::Unwatched;
     use super::*;
     use crate::data::Rows;
-    use crate::plan::{Profile, ProfileName, Rival};
+    use crate::plan::{Profile, ProfileName};
     use crate::train::rows::RecordedRows;
     use shared::sae::coefficient_attention::CoefficientAttentionConfig;
     use shared::sae::dictionary::{DictionaryConfig, Sparsity};
@@ -265,24 +293,34 @@ mod tests {
     }
 
     fn taught<M: Teachable>(model: M, steps: u64) -> TrainedRival<M> {
+        interrupted(model, steps, 0)
+    }
+
+    /// Goes on from a snapshot after so many steps.
+    fn interrupted<M: Teachable>(model: M, steps: u64, after: u64) -> TrainedRival<M> {
         let training = training(steps);
         let task = RivalTask { name: "test", training: &training, learning_rate: 3e-3 };
         let (rows, device) = (rows(), Device::flex());
         let mut source = RecordedRows::new(&rows, 64, 1, &device);
-        train(&task, model, &mut source, &mut Unwatched).unwrap()
+        let mut state = State::start(model.clone(), &task, &device, None).unwrap();
+        (0..after).for_each(|_| drop(state.advance(&task, &mut source).unwrap()));
+        let snapshot = (after > 0).then(|| state.snapshot(1.5));
+        train(&task, model, &mut source, snapshot, &mut Unwatched).unwrap()
     }
 
     fn check(model: impl Teachable) {
-        let (one, other) = (taught(model.clone(), 150), taught(model, 150));
+        let (one, other) = (taught(model.clone(), 150), interrupted(model, 150, 70));
 
         let mse = |metric: &Metric| metric.values["mse"];
         let (first, last) = (&one.metrics[0], one.metrics.last().unwrap());
         assert!(mse(last) < 0.95 * mse(first), "{} {}", mse(first), mse(last));
         assert_eq!(weights::of(&one.model), weights::of(&other.model));
+        assert_eq!(one.metrics, other.metrics);
+        assert!(other.seconds >= 1.5);
     }
 
     #[test]
-    fn every_method_lowers_its_error_and_ends_with_the_same_bits_each_time() {
+    fn every_method_lowers_its_error_and_ends_with_the_same_bits_also_from_a_snapshot() {
         let device = Device::flex().autodiff();
 
         let poly = PolySaeConfig::new(8).with_n_features(24).with_sparsity_k(4).with_rank(6);
@@ -297,27 +335,6 @@ mod tests {
         check(attention.with_d_compose(8).with_n_heads(2).init(1, &device));
         let literal = LiteralConfig::new(8).with_n_features(24).with_sparsity_k(4);
         check(literal.with_d_compose(8).with_n_heads(2).init(1, &device));
-    }
-
-    #[test]
-    fn a_finished_training_read_back_says_the_same() {
-        let rivals = [Rival::MlpEncoder, Rival::BatchTopK, Rival::SteeredL1, Rival::PolySae];
-        let others = [Rival::Matryoshka, Rival::CoefficientAttention, Rival::Literal];
-        for rival in rivals.into_iter().chain(others) {
-            let (config, training) = (rival.config(8, 4), training(3));
-            let task = RivalTask { name: "test", training: &training, learning_rate: 3e-3 };
-            let (rows, device) = (rows(), Device::flex());
-            let mut source = RecordedRows::new(&rows, 64, 1, &device);
-
-            let FinishedRival { model, weights, metrics } =
-                teach(&config, 1, &task, &mut source, &mut Unwatched).unwrap();
-            let again = load(&config, &weights, &device).unwrap();
-
-            let few = rows.blocks(50, &device).next().unwrap();
-            let said = |model: &dyn Autoencoder| to_vec(model.forward(few.clone()).reconstruction);
-            assert_eq!(said(&*again), said(&*model), "{rival:?}");
-            assert!(!metrics.is_empty());
-        }
     }
 
     #[test]

@@ -1,0 +1,107 @@
+//! A run: its texts, and what they share.
+
+use std::cell::RefCell;
+
+use anyhow::Result;
+use serde_json::Value;
+use shared::report::Metric;
+use shared::weights::Precision;
+
+use super::Experiment;
+use crate::cache::Cache;
+use crate::complaint::Complaint;
+use crate::console::Console;
+use crate::data::ChosenText;
+use crate::device::ChosenDevice;
+use crate::plan::{Plan, Profile};
+use crate::run_folder::RunFolder;
+use crate::settings::Settings;
+
+/// A run with all that its texts share.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// What it asks.
+    pub plan: Plan,
+    /// The texts; the results of the first lie in the run's folder itself.
+    pub subjects: Vec<Subject>,
+    /// How exactly weights are exported.
+    pub export: Precision,
+    /// Where to compute.
+    pub device: ChosenDevice,
+    /// Where results go.
+    pub folder: RunFolder,
+    /// Where costly results are kept.
+    pub cache: Cache,
+    /// How many bytes of rows may lie in memory; by the machine if not given.
+    pub rows_in_memory: Option<u64>,
+    /// Who is told.
+    pub console: &'a Console,
+    /// What finished trainings have measured.
+    pub metrics: RefCell<Vec<Metric>>,
+}
+
+/// A text, and what the plan makes of it.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The text.
+    pub text: ChosenText,
+    /// How large everything is; the language model knows the text's vocabulary.
+    pub profile: Profile,
+    /// The plan with its trials at these sizes.
+    pub plan: Plan,
+}
+
+impl Subject {
+    /// What `plan` makes of a text at the sizes of `profile`, or at those for a language.
+    ///
+    /// # Errors
+    /// The language model has no layer as the user has set.
+    pub fn new(
+        text: ChosenText,
+        plan: &Plan,
+        profile: &Profile,
+        settings: &Settings,
+    ) -> Result<Self, Complaint> {
+        let mut profile = profile.clone();
+        if text.hidden.is_some() {
+            profile = profile.for_language();
+        }
+        let mut profile = profile.for_plan(plan).with(settings)?;
+        profile.lm.vocab_size = text.corpus.vocab.len();
+        let plan = plan.clone().at(&profile);
+        Ok(Self { text, profile, plan })
+    }
+}
+
+impl Run<'_> {
+    /// What is done on each text, the first one's first.
+    pub fn experiments(&self) -> impl Iterator<Item = Experiment<'_>> {
+        self.subjects.iter().enumerate().map(|(place, Subject { text, profile, plan })| {
+            let apart = (place > 0).then_some(text.corpus.name.as_str());
+            Experiment { run: self, plan, profile, text, apart }
+        })
+    }
+
+    /// All settings that the results depend on. Those of the first text stand for the run; each
+    /// further one has its own beside.
+    pub fn config(&self) -> Value {
+        let mut config = Value::Null;
+        for experiment in self.experiments() {
+            match experiment.apart {
+                Some(name) => config["further_texts"][name] = experiment.own_config(),
+                None => config = experiment.config(),
+            }
+        }
+        config
+    }
+
+    /// Writes `metrics.jsonl`: what finished trainings have measured, then `unfinished`.
+    pub(super) fn write_metrics(&self, unfinished: &[Metric]) -> Result<()> {
+        let mut lines = vec![];
+        for metric in self.metrics.borrow().iter().chain(unfinished) {
+            serde_json::to_writer(&mut lines, metric)?;
+            lines.push(b'\n');
+        }
+        self.folder.write("metrics.jsonl", &lines)
+    }
+}
