@@ -44,6 +44,8 @@ pub struct Transcoded {
     /// The first held-out rows of both as the language model computes them: `[rows, d_model]` each.
     #[serde(skip)]
     pub sample: [Rows; 2],
+    /// `fvu_silent` of exactly these.
+    pub sample_fvu: f64,
 }
 
 /// What the perceptron reads and what it adds, centred and scaled: `[rows, d_model]` each.
@@ -146,6 +148,8 @@ impl Experiment<'_> {
         let fvu =
             |predicted: &[f32]| measures::fvu(&rows.outputs.values, predicted, rows.outputs.width);
         let counts = active.counts();
+        let few = rows.outputs.beginning(sample::ROWS);
+        let sample_fvu = measures::fvu(&few.values, &silent[..few.values.len()], few.width);
         let first = self.windows().counted(0).start;
         Ok(Transcoded {
             fvu: fvu(&predicted),
@@ -157,6 +161,7 @@ impl Experiment<'_> {
             finished,
             normalizations: ready.normalizations.clone(),
             sample: [Rows::default(), Rows::default()],
+            sample_fvu,
         })
     }
 }
