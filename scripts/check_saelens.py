@@ -70,8 +70,9 @@ def check_sparsify(folder, rows, rebuilt):
     compare("sparsify's reconstruction", output.sae_out.numpy(), rebuilt)
 
 
-def check_transcoder(export):
+def check_transcoder(run):
     """What sparsify predicts of a perceptron, which is in runs on a generated language that train units."""
+    export = run / "export"
     folder = export / "sparsify" / "transcoder"
     if not folder.exists():
         return
@@ -81,13 +82,16 @@ def check_transcoder(export):
     tensors = {"b_enc": coder["encoder.bias"], "W_enc": coder["encoder.weight"].T, "b_dec": 0}
     predicted = encoded(tensors, inputs, config["k"]) @ coder["W_dec"] + coder["b_dec"]
     left = ((outputs - predicted) ** 2).sum() / ((outputs - outputs.mean(0)) ** 2).sum()
-    print(f"{folder}: FVU {left:.4f} on {len(inputs)} rows")
-    assert left < 1
+    (info,) = json.loads((run / "final_info.json").read_text()).values()
+    said = info["final_info_dict"]["transcoder"]["sample_fvu"]
+    print(f"{folder}: FVU {left:.6f} on {len(inputs)} rows, the run says {said:.6f}")
+    assert abs(left - said) < 1e-4 * said
     check_sparsify(folder, inputs, predicted)
 
 
 def main():
-    export = pathlib.Path(sys.argv[1]) / "export"
+    run = pathlib.Path(sys.argv[1])
+    export = run / "export"
     rows = np.load(export / "held_out_sample.npy")
     folders = sorted((export / "saelens").iterdir())
     assert folders, "the run has exported no autoencoder"
@@ -95,7 +99,7 @@ def main():
         rebuilt = check(folder, rows)
         if (export / "sparsify" / folder.name).exists():
             check_sparsify(export / "sparsify" / folder.name, rows, rebuilt)
-    check_transcoder(export)
+    check_transcoder(run)
     print(f"{len(folders)} autoencoders load and agree on {len(rows)} rows")
 
 

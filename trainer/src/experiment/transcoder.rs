@@ -44,6 +44,8 @@ pub struct Transcoded {
     /// The first held-out rows of both as the language model computes them: `[rows, d_model]` each.
     #[serde(skip)]
     pub sample: [Rows; 2],
+    /// `fvu_silent` of exactly these.
+    pub sample_fvu: f64,
 }
 
 impl Experiment<'_> {
@@ -130,6 +132,8 @@ impl Experiment<'_> {
         }
         let fvu = |predicted: &[f32]| measures::fvu(&outputs.values, predicted, outputs.width);
         let counts = active.counts();
+        let few = outputs.beginning(sample::ROWS);
+        let sample_fvu = measures::fvu(&few.values, &silent[..few.values.len()], few.width);
         let first = self.windows().counted(0).start;
         Ok(Transcoded {
             fvu: fvu(&predicted),
@@ -141,6 +145,7 @@ impl Experiment<'_> {
             finished,
             normalizations,
             sample,
+            sample_fvu,
         })
     }
 }
