@@ -184,7 +184,7 @@ impl Results {
             &rows.normalization,
         )?;
         stage.progress(1, &|| "held-out text read".into());
-        let pca = Pca::fit(rows.train.blocks(8_192, &rows.device), rows.train.width, &rows.device)?;
+        let pca = Pca::fit([&rows.train.values].into_iter(), rows.train.width, &rows.device)?;
         let mut methods = baselines::all(&held_out, rows, &pca, &sparsities(experiment))?;
         let (mut trainings, mut exports, mut diverged) = (vec![], vec![], vec![]);
         let mut dictionaries = vec![];

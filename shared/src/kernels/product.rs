@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::lanes::Lanes;
 
 /// How many columns lie side by side in a [`Packed`] matrix.
-const COLUMNS: usize = 32;
+pub(super) const COLUMNS: usize = 32;
 /// How many rows are multiplied at once: with the registers side by side as many sums as a processor
 /// keeps in registers. WebAssembly does not say how many it has; eight sums fit everywhere.
 const ROWS: usize = if cfg!(target_family = "wasm") { 4 } else { 6 };
@@ -53,6 +53,11 @@ impl Packed {
         self.resize(depth, width);
         let panels = self.panels.chunks_exact_mut(depth * COLUMNS).enumerate();
         panels.for_each(|(number, panel)| fill_panel(panel, number, blocks, width));
+    }
+
+    /// The panels one after the other, `[depth, COLUMNS]` each.
+    pub(super) fn panels(&self) -> impl Iterator<Item = &[[f32; COLUMNS]]> {
+        self.panels.as_chunks().0.chunks_exact(self.depth)
     }
 
     fn resize(&mut self, depth: usize, width: usize) {

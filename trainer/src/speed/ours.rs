@@ -209,7 +209,7 @@ pub(super) fn rows(width: usize, count: usize) -> Rows {
 
 fn principal_components(d_model: usize, count: u64) -> Result<Vec<f64>> {
     let (rows, device) = (rows(d_model, 100_000), Device::flex());
-    repeated(count, 1, &mut || Pca::fit(rows.blocks(8_192, &device), d_model, &device).map(drop))
+    repeated(count, 1, &mut || Pca::fit([&rows.values].into_iter(), d_model, &device).map(drop))
 }
 
 #[cfg(test)]
