@@ -74,8 +74,8 @@ fn fill_panel(panel: &mut [f32], number: usize, blocks: &[&[f32]], width: usize)
     panel.iter_mut().zip(rows).for_each(|(to, row)| take(to, &row[columns.clone()]));
 }
 
-/// Copies numbers, and 0 where there are too few. Where all are there, how many is known when this is
-/// compiled, so that no function needs to be called.
+/// Copies numbers, and 0 where there are too few. Where all are there, how many is known when this
+/// is compiled, so that no function needs to be called.
 #[inline(always)]
 fn take<const COUNT: usize>(to: &mut [f32; COUNT], from: &[f32]) {
     match from.first_chunk() {

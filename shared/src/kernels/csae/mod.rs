@@ -1,5 +1,5 @@
-//! The training step of a [`Csae`], forward and back in one pass over the rows, with attention of one
-//! round or two; and, without attention, the way forward alone.
+//! The training step of a [`Csae`], forward and back in one pass over the rows, with attention of
+//! one round or two; and, without attention, the way forward alone.
 //!
 //! What the tensor form does to all features this does to the active ones. Rows are taken in blocks
 //! of fixed size, one task each; then every feature gathers its gradient from the rows on which it

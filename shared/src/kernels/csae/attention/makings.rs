@@ -1,8 +1,9 @@
 //! What the tokens of a second round are made of.
 //!
-//! A token `t_i + R o_i` is a sum, and so are its query, key and value: with `o_i = sum_hj a_hij f_j
-//! V_hj`, and `W` the weights of all three, they are `f_i E_i W + sum_hj a_hij f_j V_hj (R W)_h`. What
-//! stands beside strengths and shares does not depend on the row.
+//! A token `t_i + R o_i` is a sum, and so are its query, key and value: with `W` the weights of all
+//! three and `o_i = sum_hj a_hij f_j V_hj`, they are
+//! `f_i E_i W + sum_hj a_hij f_j V_hj (R W)_h`. What stands beside strengths and shares does not
+//! depend on the row.
 
 use rayon::prelude::*;
 

@@ -1,6 +1,7 @@
 //! The second round of a row: its tokens are mixed of what the first round chose.
 //!
-//! Its tokens have strength 1, so that it is a first round whose tables are those of this row alone.
+//! Its tokens have strength 1, so that it is a first round whose tables are those of this row
+//! alone.
 
 use pulp::{Simd, WithSimd};
 
@@ -12,8 +13,8 @@ use super::tables::Tables;
 use super::{HEADS, Heads, Shape, add};
 use crate::kernels::lanes::Lanes;
 
-/// Of what the tokens of a row are mixed, and the slopes along them. For each of `k` tokens: itself,
-/// then its partners in every head, which makes `terms` of them.
+/// Of what the tokens of a row are mixed, and the slopes along them. For each of `k` tokens:
+/// itself, then its partners in every head, which makes `terms` of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mixture {
     /// Rows of [`Makings::table`]: `[k, terms]`.
