@@ -8,7 +8,7 @@
 //! every row. The *table* form uses that the first round's scores are `f_i f_j M[h,i,j]` with a table
 //! `M` that does not depend on the row. Training and inference use the table form where it exists
 //! (one round); the plain form is its reference. `kernels::csae` has the training step of one round
-//! without tensors.
+//! and of two without tensors.
 
 mod slots;
 mod tables;
@@ -57,7 +57,7 @@ pub struct Attention {
     pub output: Param<Tensor<2>>,
     pub(crate) gate: Option<Gate>,
     /// From what was composed to the next round's tokens: `[d_compose, d_compose]`.
-    between_rounds: Option<Param<Tensor<2>>>,
+    pub(crate) between_rounds: Option<Param<Tensor<2>>>,
     n_heads: usize,
     pub(crate) rounds: usize,
 }
@@ -297,6 +297,19 @@ mod tests {
             assert_eq!(last_two.abs().max().into_scalar::<f32>(), 0.0);
             assert!(contribution.abs().max().into_scalar::<f32>() > 0.1);
         }
+    }
+
+    #[test]
+    fn where_fewer_features_are_active_than_combine_nobody_is_attended_to_twice() {
+        let device = Device::flex();
+        let attention = attention(config().with_rounds(2), &device);
+        let few = active(&device);
+        let few = TopK { values: few.values.narrow(1, 0, 2), indices: few.indices.narrow(1, 0, 2) };
+
+        let pairs = attention.forward(&few, 2).contribution;
+        let more = attention.forward(&few, 4).contribution;
+
+        close(pairs, more);
     }
 
     #[test]

@@ -46,6 +46,32 @@ impl Lanes {
 
     /// `out[i] = vectors[i] . vector`.
     pub(crate) fn dots(self, out: &mut [f32], vector: &[f32], vectors: &[&[f32]]) {
+        self.0.dispatch(Dots { out, vector, vectors: vectors.iter().copied() });
+    }
+
+    /// `out = sum_i coefficients[i] matrix[rows[i]]`; the rows of `matrix` are as long as `out`.
+    pub(super) fn sum_of_rows(
+        self,
+        out: &mut [f32],
+        coefficients: &[f32],
+        rows: &[u32],
+        matrix: &[f32],
+    ) {
+        let width = out.len();
+        let rows = rows.iter().map(|row| &matrix[*row as usize * width..][..width]);
+        self.0.dispatch(WeightedSum { out, terms: coefficients.iter().copied().zip(rows) });
+    }
+
+    /// `out[i] = matrix[rows[i]] . vector`; the rows of `matrix` are as long as `vector`.
+    pub(super) fn dots_with_rows(
+        self,
+        out: &mut [f32],
+        vector: &[f32],
+        rows: &[u32],
+        matrix: &[f32],
+    ) {
+        let width = vector.len();
+        let vectors = rows.iter().map(|row| &matrix[*row as usize * width..][..width]);
         self.0.dispatch(Dots { out, vector, vectors });
     }
 
@@ -121,13 +147,14 @@ fn tile<'a, S: Simd, const N: usize, const SUMS: usize>(
     }
 }
 
-struct Dots<'a> {
+struct Dots<'a, V> {
     out: &'a mut [f32],
     vector: &'a [f32],
-    vectors: &'a [&'a [f32]],
+    /// What it is multiplied with, vectors that are as long.
+    vectors: V,
 }
 
-impl WithSimd for Dots<'_> {
+impl<'a, V: Iterator<Item = &'a [f32]>> WithSimd for Dots<'_, V> {
     type Output = ();
 
     #[inline(always)]
@@ -178,9 +205,14 @@ mod tests {
             Lanes::new().weighted_sum(&mut sum, &coefficients, &borrowed);
             Lanes::new().dots(&mut dots, &vectors[0], &borrowed);
             if length > 0 {
-                let mut product = vec![f32::NAN; length];
-                Lanes::new().row_times(&mut product, &coefficients, &vectors.concat());
+                let (all, rows) = (vectors.concat(), [0, 1, 2]);
+                let (mut product, mut same) = (vec![f32::NAN; length], [f32::NAN; 3]);
+                Lanes::new().row_times(&mut product, &coefficients, &all);
                 assert_eq!(product, sum);
+                Lanes::new().sum_of_rows(&mut product, &coefficients, &rows, &all);
+                assert_eq!(product, sum);
+                Lanes::new().dots_with_rows(&mut same, &vectors[0], &rows, &all);
+                assert_eq!(same, dots);
             }
 
             // Small whole numbers and halves: exact in any order.

@@ -10,6 +10,8 @@ pub mod csae;
 #[cfg(feature = "flex")]
 mod exp;
 #[cfg(feature = "flex")]
+pub mod gram;
+#[cfg(feature = "flex")]
 mod lanes;
 pub mod partners;
 #[cfg(feature = "flex")]

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::lanes::Lanes;
 
 /// How many columns lie side by side in a [`Packed`] matrix.
-const COLUMNS: usize = 32;
+pub(super) const COLUMNS: usize = 32;
 /// How many rows are multiplied at once: with the registers side by side as many sums as a processor
 /// keeps in registers. WebAssembly does not say how many it has; eight sums fit everywhere.
 const ROWS: usize = if cfg!(target_family = "wasm") { 4 } else { 6 };
@@ -55,6 +55,11 @@ impl Packed {
         panels.for_each(|(number, panel)| fill_panel(panel, number, blocks, width));
     }
 
+    /// The panels one after the other, `[depth, COLUMNS]` each.
+    pub(super) fn panels(&self) -> impl Iterator<Item = &[[f32; COLUMNS]]> {
+        self.panels.as_chunks().0.chunks_exact(self.depth)
+    }
+
     fn resize(&mut self, depth: usize, width: usize) {
         self.depth = depth;
         self.panels.resize(width.div_ceil(COLUMNS) * depth * COLUMNS, 0.0);
@@ -65,9 +70,20 @@ impl Packed {
 fn fill_panel(panel: &mut [f32], number: usize, blocks: &[&[f32]], width: usize) {
     let columns = number * COLUMNS..width.min((number + 1) * COLUMNS);
     let rows = blocks.iter().flat_map(|block| block.chunks_exact(width));
-    for (to, row) in panel.chunks_exact_mut(COLUMNS).zip(rows) {
-        to[..columns.len()].copy_from_slice(&row[columns.clone()]);
-        to[columns.len()..].fill(0.0);
+    let (panel, _) = panel.as_chunks_mut::<COLUMNS>();
+    panel.iter_mut().zip(rows).for_each(|(to, row)| take(to, &row[columns.clone()]));
+}
+
+/// Copies numbers, and 0 where there are too few. Where all are there, how many is known when this
+/// is compiled, so that no function needs to be called.
+#[inline(always)]
+fn take<const COUNT: usize>(to: &mut [f32; COUNT], from: &[f32]) {
+    match from.first_chunk() {
+        Some(from) => *to = *from,
+        None => {
+            to[..from.len()].copy_from_slice(from);
+            to[from.len()..].fill(0.0);
+        }
     }
 }
 
@@ -118,10 +134,8 @@ pub(crate) fn product_of_columns(
     for (group, first) in space.chunks_exact_mut(ROWS * depth).zip(firsts) {
         let here = first..columns.end.min(first + ROWS);
         let rows = blocks.iter().flat_map(|block| block.chunks_exact(row_length));
-        for (to, row) in group.chunks_exact_mut(ROWS).zip(rows) {
-            to[..here.len()].copy_from_slice(&row[here.clone()]);
-            to[here.len()..].fill(0.0);
-        }
+        let (group, _) = group.as_chunks_mut::<ROWS>();
+        group.iter_mut().zip(rows).for_each(|(to, row)| take(to, &row[here.clone()]));
     }
     let width = out.len() / count;
     lanes.0.dispatch(Product { out, groups: space, packed, start: &[], width });
@@ -172,11 +186,22 @@ impl Product<'_> {
                 for (out, group) in out.chunks_mut(ROWS * width).zip(groups) {
                     let sums = cell::<S, N>(simd, &panel[stripe * N..], group, &begin);
                     for (out, sums) in out.chunks_exact_mut(width).zip(&sums) {
-                        let sums: &[f32] = pulp::bytemuck::cast_slice(sums);
-                        out[first..first + columns].copy_from_slice(&sums[..columns]);
+                        put::<S, N>(sums, &mut out[first..first + columns]);
                     }
                 }
             }
+        }
+    }
+}
+
+/// Writes as many of the sums as there is room for.
+#[inline(always)]
+fn put<S: Simd, const N: usize>(sums: &[S::f32s; N], out: &mut [f32]) {
+    match S::as_mut_simd_f32s(out).0.first_chunk_mut() {
+        Some(out) => *out = *sums,
+        None => {
+            let sums: &[f32] = pulp::bytemuck::cast_slice(sums);
+            out.copy_from_slice(&sums[..out.len()]);
         }
     }
 }

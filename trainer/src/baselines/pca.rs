@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use burn::prelude::*;
 use faer::{Mat, Side};
 use shared::TopK;
-use shared::weights::to_vec;
+use shared::kernels::gram::Gram;
 
 /// The principal components of rows whose mean is 0.
 #[derive(Clone, Debug)]
@@ -17,25 +17,24 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// Fits rows of mean 0, given in blocks `[rows, d_model]`: Gram matrix, then eigenvectors.
+    /// Fits rows of mean 0, given in blocks `[rows, d_model]`: Gram matrix, then eigenvectors. Its
+    /// tensors will be on `device`.
     ///
     /// # Errors
     /// A block cannot be read, or the rows have no eigenvectors, as when a value is not a number.
-    pub fn fit(
-        blocks: impl Iterator<Item = Result<Tensor<2>>>,
+    pub fn fit<B: AsRef<[f32]>>(
+        blocks: impl Iterator<Item = Result<B>>,
         d_model: usize,
         device: &Device,
     ) -> Result<Self> {
-        let mut gram = Mat::<f64>::zeros(d_model, d_model);
-        let mut count = 0;
+        let (mut gram, mut count) = (Gram::new(d_model), 0);
         for block in blocks {
             let block = block?;
-            count += block.dims()[0];
-            let product = to_vec(block.clone().transpose().matmul(block));
-            for (place, value) in product.iter().enumerate() {
-                gram[(place / d_model, place % d_model)] += f64::from(*value);
-            }
+            count += block.as_ref().len() / d_model;
+            gram.add(block.as_ref());
         }
+        let products = gram.matrix();
+        let gram = Mat::from_fn(d_model, d_model, |row, column| products[row * d_model + column]);
         let eigen = gram
             .self_adjoint_eigen(Side::Lower)
             .map_err(|error| anyhow!("PCA: the activations have no eigenvectors: {error:?}"))?;
@@ -83,6 +82,7 @@ impl Pca {
 mod tests {
     use super::*;
     use shared::random;
+    use shared::weights::to_vec;
 
     /// Rows that vary 8, 4, 2 and 1 times as much along the axes of a turned frame.
     fn rows() -> Tensor<2> {
@@ -95,7 +95,8 @@ mod tests {
     }
 
     fn fit(rows: &Tensor<2>) -> Pca {
-        Pca::fit(rows.clone().split(200, 0).into_iter().map(Ok), 4, &Device::flex()).unwrap()
+        let blocks = rows.clone().split(200, 0).into_iter().map(to_vec);
+        Pca::fit(blocks.map(Ok), 4, &Device::flex()).unwrap()
     }
 
     fn error(rows: &Tensor<2>, rebuilt: Tensor<2>) -> f32 {
@@ -119,11 +120,9 @@ mod tests {
         let matrix = |value: &serde_json::Value| -> Vec<Vec<f32>> {
             serde_json::from_value(value.clone()).unwrap()
         };
-        let rows = matrix(&golden["rows"]);
-        let shape = [rows.len(), 4];
-        let rows = Tensor::from_data(TensorData::new(rows.concat(), shape), &Device::flex());
+        let rows = matrix(&golden["rows"]).concat();
 
-        let pca = Pca::fit(rows.split(25, 0).into_iter().map(Ok), 4, &Device::flex()).unwrap();
+        let pca = Pca::fit(rows.chunks(25 * 4).map(Ok), 4, &Device::flex()).unwrap();
 
         let expected = matrix(&golden["pca"]["components"]);
         for (ours, theirs) in to_vec(pca.components.transpose()).chunks(4).zip(&expected) {

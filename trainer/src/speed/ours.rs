@@ -13,7 +13,7 @@ use shared::{AttentionConfig, CharLmConfig, CsaeConfig, UnitsConfig};
 use super::ratios::Times;
 use super::tasks::Task;
 use crate::baselines::pca::Pca;
-use crate::data::{Corpus, Rows};
+use crate::data::{Corpus, RowStore, Rows};
 use crate::interrupt;
 use crate::plan::{
     AutoencoderTraining, CompositionTraining, LmTraining, Profile, ProfileName, Schedule,
@@ -209,7 +209,8 @@ pub(super) fn rows(width: usize, count: usize) -> Rows {
 
 fn principal_components(d_model: usize, count: u64) -> Result<Vec<f64>> {
     let (rows, device) = (rows(d_model, 100_000), Device::flex());
-    let fit = || Pca::fit(rows.blocks(8_192, &device).map(Ok), d_model, &device);
+    let store: &dyn RowStore = &rows;
+    let fit = || Pca::fit(store.blocks(8_192).map(|block| Ok(block?.values)), d_model, &device);
     repeated(count, 1, &mut || fit().map(drop))
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use burn::prelude::*;
 use shared::bundle::Normalization;
+use shared::weights::to_vec;
 
 use crate::activations::{Recording, RowCounts, counted, stream};
 use crate::analysis::active_rows::ActiveRows;
@@ -94,7 +95,7 @@ pub(super) fn read(
 }
 
 fn fit(rows: crate::data::Rows, by: &Normalization, device: &Device) -> Result<Tensor<2>> {
-    let blocks = rows.blocks(4_096, device).map(|block| Ok(by.apply(block)));
+    let blocks = rows.blocks(4_096, device).map(|block| Ok(to_vec(by.apply(block))));
     Ok(Pca::fit(blocks, rows.width, device)?.components().clone())
 }
 

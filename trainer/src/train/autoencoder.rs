@@ -280,9 +280,12 @@ mod tests {
     fn a_resumed_training_ends_with_the_same_bits() {
         let units = UnitsConfig::new().with_n_units(8);
         let units = CsaeConfig { attention: None, units: Some(units), ..config() };
-        let by_tensors = config().attention.map(|attention| attention.with_rounds(2));
-        let by_tensors = CsaeConfig { attention: by_tensors, ..config() };
-        for config in [config(), units.with_refit_steps(2), by_tensors] {
+        let rounds = |rounds| {
+            let attention = config().attention.map(|attention| attention.with_rounds(rounds));
+            CsaeConfig { attention, ..config() }
+        };
+        // Three rounds learn by tensors.
+        for config in [config(), units.with_refit_steps(2), rounds(2), rounds(3)] {
             assert_resumes(&config);
         }
     }

@@ -1,6 +1,6 @@
 //! How an autoencoder learns from one batch: by tensors and autodiff on any device, or by the
-//! kernel where the processor computes and features attend to each other once or not at all. Both
-//! do the same.
+//! kernel where the processor computes and features attend to each other twice at most. Both do the
+//! same.
 
 use anyhow::Result;
 use burn::module::Param;

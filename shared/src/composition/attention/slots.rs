@@ -98,14 +98,16 @@ pub(super) fn of_places(vectors: Tensor<4>, places: &Tensor<4, Int>) -> Tensor<5
         .reshape([batch, heads, k, count, width])
 }
 
-/// The places of the `count` largest scores along the last axis, which has at least that many.
+/// The places of the `count` largest of the scores of each place with all places, `[.., k, k]`; the
+/// own place where there are fewer.
 pub(super) fn strongest(scores: Tensor<4>, count: usize) -> Tensor<4, Int> {
     let mut scores = scores.without_autodiff();
-    let [_, _, _, places] = scores.dims();
+    let [first, second, k, places] = scores.dims();
     let place =
         Tensor::<1, Int>::arange(0..places as i64, &scores.device()).reshape([1, 1, 1, places]);
+    let own = place.clone().reshape([1, 1, places, 1]).expand([first, second, k, 1]);
     let mut found = Vec::with_capacity(count);
-    for round in 0..count {
+    for round in 0..count.min(places) {
         let best = scores.clone().argmax(3);
         if round + 1 < count {
             let taken = place.clone().equal(best.clone());
@@ -113,6 +115,7 @@ pub(super) fn strongest(scores: Tensor<4>, count: usize) -> Tensor<4, Int> {
         }
         found.push(best);
     }
+    found.resize(count, own);
     Tensor::cat(found, 3)
 }
 

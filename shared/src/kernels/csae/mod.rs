@@ -1,5 +1,5 @@
-//! The training step of a [`Csae`], forward and back in one pass over the rows, with attention if it
-//! has one round; and, without attention, the way forward alone.
+//! The training step of a [`Csae`], forward and back in one pass over the rows, with attention of
+//! one round or two; and, without attention, the way forward alone.
 //!
 //! What the tensor form does to all features this does to the active ones. Rows are taken in blocks
 //! of fixed size, one task each; then every feature gathers its gradient from the rows on which it
@@ -52,11 +52,11 @@ pub struct Speakers<'a> {
     pub speaking: usize,
 }
 
-/// Whether there is a step for `model`: features attend to each other once, or not at all, and units
-/// do without nothing that the step has built in.
+/// Whether there is a step for `model`: features attend to each other twice at most, and units do
+/// without nothing that the step has built in.
 pub fn learns(model: &Csae) -> bool {
-    let attends_once = model.attention.as_ref().is_none_or(|attention| attention.rounds == 1);
-    attends_once && without(model) != Some(UnitsPrinciple::Detachment) && hears_all(model)
+    let rounds = model.attention.as_ref().map_or(0, |attention| attention.rounds);
+    rounds <= 2 && without(model) != Some(UnitsPrinciple::Detachment) && hears_all(model)
 }
 
 /// Whether all active features speak by themselves, as the kernels have it.

@@ -23,7 +23,7 @@ pub struct Parameters {
     pub attention: AttentionParameters,
 }
 
-/// The parameters of an [`Attention`] of one round.
+/// The parameters of an [`Attention`] of one round or two.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AttentionParameters {
     /// `[n_features, d_compose]`.
@@ -44,6 +44,9 @@ pub struct AttentionParameters {
     pub gate_composed: Vec<f32>,
     /// `[n_features]`.
     pub gate_bias: Vec<f32>,
+    /// From what was composed to the tokens of a second round: `[d_compose, d_compose]`, empty
+    /// without one.
+    pub between: Vec<f32>,
 }
 
 impl Parameters {
@@ -92,17 +95,18 @@ impl Parameters {
     pub(super) fn resize_like(&mut self, others: &Self) {
         let Self { encoder, encoder_bias, decoder, decoder_bias, effects, attention } = others;
         let AttentionParameters { embedding, query, key, value, null, output, .. } = attention;
-        let AttentionParameters { gate_token, gate_composed, gate_bias, .. } = attention;
+        let AttentionParameters { gate_token, gate_composed, gate_bias, between, .. } = attention;
         let others = [
-            [encoder, encoder_bias, decoder, decoder_bias, effects, embedding, query],
-            [key, value, null, output, gate_token, gate_composed, gate_bias],
+            [encoder, encoder_bias, decoder, decoder_bias, effects],
+            [embedding, query, key, value, null],
+            [output, gate_token, gate_composed, gate_bias, between],
         ];
         for ((_, values), others) in self.all().into_iter().zip(others.as_flattened()) {
             values.resize(others.len(), 0.0);
         }
     }
 
-    fn all(&mut self) -> [(&'static str, &mut Vec<f32>); 14] {
+    fn all(&mut self) -> [(&'static str, &mut Vec<f32>); 15] {
         let Self { encoder, encoder_bias, decoder, decoder_bias, effects, attention } = self;
         [
             ("encoder", encoder),
@@ -119,6 +123,7 @@ impl Parameters {
             ("attention.gate.token", &mut attention.gate_token),
             ("attention.gate.composed", &mut attention.gate_composed),
             ("attention.gate.bias", &mut attention.gate_bias),
+            ("attention.between_rounds", &mut attention.between),
         ]
     }
 
@@ -159,6 +164,9 @@ impl AttentionParameters {
             all.gate_composed = flat(&gate.composed);
             all.gate_bias = flat(&gate.bias);
         }
+        if let Some(between) = &attention.between_rounds {
+            all.between = flat(between);
+        }
         all
     }
 
@@ -173,6 +181,9 @@ impl AttentionParameters {
             put(&mut gate.token, &self.gate_token);
             put(&mut gate.composed, &self.gate_composed);
             put(&mut gate.bias, &self.gate_bias);
+        }
+        if let Some(between) = &mut attention.between_rounds {
+            put(between, &self.between);
         }
     }
 }

@@ -36,7 +36,15 @@ fn attending(mut all: Parameters, n_heads: usize, d_head: usize, gate: bool) -> 
         gate_token: gates("token", width),
         gate_composed: gates("composed", width),
         gate_bias: gates("gate", n_features),
+        between: vec![],
     };
+    all
+}
+
+/// These parameters with a second round of attention.
+fn twice(mut all: Parameters) -> Parameters {
+    let width = all.attention.embedding.len() / all.n_features();
+    all.attention.between = numbers("between", width * width, 0.4 / (width as f32).sqrt());
     all
 }
 
@@ -144,24 +152,45 @@ fn the_gradient_of_attention_is_the_slope_of_the_loss() {
     for (n_rows, combination_size, gate, refit_steps) in
         [(9, 2, false, 0), (40, 2, true, 0), (40, 3, false, 2), (9, 4, true, 1)]
     {
-        let rows = numbers("rows", n_rows * 6, 1.0);
-        let loss = |parameters: &Parameters| {
-            let model = Model { combination_size, ..plain(parameters, 5, refit_steps) };
-            let mut step = Step::default();
-            step.run(&model, &rows, &Task::default());
-            (step.mse, step.gradients)
-        };
         let all = attending(parameters(6, 10, 0, 0.4), 2, 3, gate);
-        assert_slopes(all, loss, |_, _| true);
+        assert_slopes_of_attention(all, n_rows, combination_size, refit_steps);
     }
+    // On many rows some token of the second round always changes its partners.
+    for (n_rows, combination_size, gate, refit_steps) in
+        [(7, 2, false, 0), (9, 2, true, 0), (8, 3, false, 2), (7, 4, true, 1)]
+    {
+        let all = twice(attending(parameters(6, 10, 0, 0.4), 2, 3, gate));
+        assert_slopes_of_attention(all, n_rows, combination_size, refit_steps);
+    }
+}
+
+fn assert_slopes_of_attention(
+    all: Parameters,
+    n_rows: usize,
+    combination_size: usize,
+    refit_steps: usize,
+) {
+    let rows = numbers("rows", n_rows * 6, 1.0);
+    let loss = |parameters: &Parameters| {
+        let model = Model { combination_size, ..plain(parameters, 5, refit_steps) };
+        let mut step = Step::default();
+        step.run(&model, &rows, &Task::default());
+        (step.mse, step.gradients)
+    };
+    assert_slopes(all, loss, |_, _| true);
 }
 
 #[test]
 fn attention_to_nobody_is_no_attention() {
+    let once = attending(parameters(6, 10, 0, 1.0), 2, 3, true);
+    assert_nobody_is_nothing(&once);
+    assert_nobody_is_nothing(&twice(once));
+}
+
+fn assert_nobody_is_nothing(all: &Parameters) {
     let rows = numbers("rows", 30 * 6, 1.0);
-    let all = attending(parameters(6, 10, 0, 1.0), 2, 3, true);
     let run = |combination_size, sparsity_k| {
-        let model = Model { combination_size, ..plain(&all, sparsity_k, 0) };
+        let model = Model { combination_size, ..plain(all, sparsity_k, 0) };
         let mut step = Step::default();
         step.run(&model, &rows, &Task::default());
         step
@@ -172,10 +201,10 @@ fn attention_to_nobody_is_no_attention() {
     assert_eq!((alone.mse, &alone.gradients), (nobody.mse, &nobody.gradients));
     assert!(nobody.gradients.attention.output.iter().all(|slope| *slope == 0.0));
     // What was in the memory does not stay.
-    nobody.run(&Model { combination_size: 2, ..plain(&all, 4, 0) }, &rows, &Task::default());
+    nobody.run(&Model { combination_size: 2, ..plain(all, 4, 0) }, &rows, &Task::default());
     assert!(nobody.gradients.attention.output.iter().any(|slope| *slope != 0.0));
-    nobody.run(&plain(&all, 1, 0), &rows, &Task::default());
-    alone.run(&plain(&all, 1, 0), &rows, &Task::default());
+    nobody.run(&plain(all, 1, 0), &rows, &Task::default());
+    alone.run(&plain(all, 1, 0), &rows, &Task::default());
     assert_eq!(alone.gradients, nobody.gradients);
 }
 
@@ -211,7 +240,14 @@ fn dead_features_follow_the_slope_of_what_they_leave() {
 #[test]
 fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
     let (d_model, n_features, n_units) = (20, 70, 12);
-    let parameters = attending(parameters(d_model, n_features, n_units, 1.0), 9, 4, true);
+    let once = attending(parameters(d_model, n_features, n_units, 1.0), 9, 4, true);
+    assert_same_on_any_threads(&once);
+    assert_same_on_any_threads(&twice(once));
+}
+
+fn assert_same_on_any_threads(parameters: &Parameters) {
+    let (d_model, n_units) = (parameters.d_model(), 12);
+    let n_features = parameters.n_features();
     let rows = numbers("rows", 300 * d_model, 1.0);
     let parts: Vec<Vec<usize>> = (0..n_units).map(|unit| vec![unit, unit + 9]).collect();
     let dead: Vec<bool> = (0..n_features).map(|feature| feature % 5 == 0).collect();
@@ -220,7 +256,7 @@ fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
         pool.install(|| {
             let units = Speakers { parts: &parts, thresholds: &[0.0; 12], speaking: 4 };
             let units = Some(units);
-            let model = Model { units, combination_size: 3, ..plain(&parameters, 9, 3) };
+            let model = Model { units, combination_size: 3, ..plain(parameters, 9, 3) };
             let task = Task { dead: Some(&dead), auxk_weight: 0.03 };
             let mut step = Step::default();
             step.run(&model, &rows, &task);
@@ -235,14 +271,19 @@ fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
 
 #[test]
 fn a_step_in_used_memory_is_a_step_in_fresh_memory() {
-    let parameters = attending(parameters(12, 30, 0, 1.0), 3, 4, false);
+    let once = attending(parameters(12, 30, 0, 1.0), 3, 4, false);
+    assert_forgets(&once);
+    assert_forgets(&twice(once));
+}
+
+fn assert_forgets(parameters: &Parameters) {
     let (many, few) = (numbers("many", 200 * 12, 1.0), numbers("few", 70 * 12, 1.0));
     let dead = [true; 30];
     let (mut used, mut fresh) = (Step::default(), Step::default());
     let all = Task { dead: Some(&dead), auxk_weight: 1.0 };
-    used.run(&Model { combination_size: 4, ..plain(&parameters, 15, 4) }, &many, &all);
+    used.run(&Model { combination_size: 4, ..plain(parameters, 15, 4) }, &many, &all);
 
-    let pairs = Model { combination_size: 2, ..plain(&parameters, 5, 1) };
+    let pairs = Model { combination_size: 2, ..plain(parameters, 5, 1) };
     used.run(&pairs, &few, &Task::default());
     fresh.run(&pairs, &few, &Task::default());
 
@@ -259,31 +300,56 @@ fn what_is_not_a_number_shows_in_the_loss() {
     step.run(&plain(&broken, 5, 2), &numbers("rows", 20 * 12, 1.0), &Task::default());
 
     assert!(step.mse.is_nan());
-    let mut broken = attending(parameters(12, 30, 0, 1.0), 2, 3, false);
-    broken.attention.embedding[40] = f32::NAN;
-    let pairs = Model { combination_size: 2, ..plain(&broken, 5, 2) };
-    step.run(&pairs, &numbers("rows", 20 * 12, 1.0), &Task::default());
-    assert!(step.mse.is_nan());
+    let whole = twice(attending(parameters(12, 30, 0, 1.0), 2, 3, false));
+    for name in ["attention.embedding", "attention.between_rounds"] {
+        let mut broken = whole.clone();
+        field(&mut broken, name)[7] = f32::NAN;
+        let pairs = Model { combination_size: 2, ..plain(&broken, 5, 2) };
+        step.run(&pairs, &numbers("rows", 20 * 12, 1.0), &Task::default());
+        assert!(step.mse.is_nan(), "{name}");
+    }
 }
 
 /// What a training step is timed on.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Timed {
     d_model: usize,
     n_features: usize,
+    sparsity_k: usize,
     refit_steps: usize,
     n_units: usize,
-    attends: bool,
+    /// How often features attend to each other, and how many of them combine.
+    rounds: usize,
+    combination_size: usize,
+    gate: bool,
+}
+
+impl Default for Timed {
+    fn default() -> Self {
+        Self {
+            d_model: 128,
+            n_features: 256,
+            sparsity_k: 32,
+            refit_steps: 0,
+            n_units: 0,
+            rounds: 0,
+            combination_size: 2,
+            gate: false,
+        }
+    }
 }
 
 /// The tenth and the median time of a whole training step: the kernel, Adam, directions at
 /// length 1.
 fn time(what: Timed) -> [Duration; 2] {
-    let Timed { d_model, n_features, refit_steps, n_units, attends } = what;
+    let Timed { d_model, n_features, sparsity_k, refit_steps, n_units, .. } = what;
     let mut all = parameters(d_model, n_features, n_units, 1.0);
     all.encoder = all.decoder.clone();
-    if attends {
-        all = attending(all, 8, 16, false);
+    if what.rounds > 0 {
+        all = attending(all, 8, 16, what.gate);
+    }
+    if what.rounds > 1 {
+        all = twice(all);
     }
     let rows = numbers("rows", 512 * d_model, 1.0);
     let parts: Vec<Vec<usize>> = (0..n_units).map(|unit| vec![unit, unit + 100]).collect();
@@ -294,8 +360,9 @@ fn time(what: Timed) -> [Duration; 2] {
             let started = Instant::now();
             let units = Speakers { parts: &parts, thresholds: &thresholds, speaking: 8 };
             let units = (n_units > 0).then_some(units);
-            let plain = plain(&all, 32, refit_steps);
-            step.run(&Model { units, combination_size: 2, ..plain }, &rows, &Task::default());
+            let plain = plain(&all, sparsity_k, refit_steps);
+            let model = Model { units, combination_size: what.combination_size, ..plain };
+            step.run(&model, &rows, &Task::default());
             descend(time, &mut all, &mut step.gradients, [&mut first, &mut second]);
             started.elapsed()
         })
@@ -335,15 +402,21 @@ fn descend(
 #[test]
 #[ignore = "measures, proves nothing"]
 fn how_long_a_step_takes() {
-    let small = Timed { d_model: 128, n_features: 256, ..Timed::default() };
-    let large = Timed { d_model: 384, n_features: 4_096, ..Timed::default() };
+    let small = Timed::default();
+    let large = Timed { d_model: 384, n_features: 4_096, ..small };
+    let twice = Timed { rounds: 2, ..small };
+    let quadruples = Timed { combination_size: 4, gate: true, ..twice };
     for round in 0..3 {
         println!("round {round}: tenth and median");
         for (name, what) in [
             ("TopK 128->256", small),
             ("with 3 refit steps", Timed { refit_steps: 3, ..small }),
             ("with 3 refit steps and 128 units", Timed { refit_steps: 3, n_units: 128, ..small }),
-            ("with attention", Timed { attends: true, ..small }),
+            ("with attention", Timed { rounds: 1, ..small }),
+            ("with attention in two rounds", twice),
+            ("the same, 4 features combine, a gate", quadruples),
+            ("the same, k 128, 2 features combine", Timed { sparsity_k: 128, ..twice }),
+            ("the same, 4 features combine, a gate", Timed { sparsity_k: 128, ..quadruples }),
             ("TopK 384->4096", large),
             ("with 3 refit steps", Timed { refit_steps: 3, ..large }),
         ] {

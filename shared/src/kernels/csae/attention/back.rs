@@ -1,30 +1,35 @@
-//! From the slopes along what a row composes to those along the strengths of its features.
+//! From the slopes along what a row composes to those along the strengths of its tokens.
 
 use pulp::{Simd, WithSimd};
 
-use super::tables::{Gate, products};
-use super::{HEADS, Heads, Shape, each};
+use super::projections::products;
+use super::round::Tokens;
+use super::{HEADS, Heads, each};
 
-/// What the way back reads and writes. Shapes as in [`super::row`].
+/// What the way back to what is passed on reads and writes. Shapes as in [`super::round`].
 pub(super) struct Back<'a> {
-    pub(super) shape: Shape,
-    pub(super) gate: Option<Gate<'a>>,
-    /// `V`: `[n_features, size]`.
-    pub(super) values: &'a [Heads],
-    pub(super) features: &'a [u32],
-    pub(super) strengths: &'a [f32],
+    pub(super) tokens: Tokens<'a>,
     pub(super) places: &'a [[u32; HEADS]],
-    pub(super) pairs: &'a [Heads],
     pub(super) weights: &'a [Heads],
     pub(super) open: &'a [f32],
     pub(super) slopes: &'a [Heads],
     pub(super) along: &'a mut [Heads],
     pub(super) along_strengths: &'a mut [Heads],
     pub(super) toward: &'a mut [Heads],
-    pub(super) partners: &'a mut [u32],
-    pub(super) pulls: &'a mut [f32],
     pub(super) heard: &'a mut [Heads],
     pub(super) opening: &'a mut [f32],
+}
+
+/// What the way from there to the scores reads and writes.
+pub(super) struct BackToScores<'a> {
+    pub(super) tokens: Tokens<'a>,
+    pub(super) places: &'a [[u32; HEADS]],
+    pub(super) pairs: &'a [Heads],
+    pub(super) weights: &'a [Heads],
+    pub(super) toward: &'a [Heads],
+    pub(super) along_strengths: &'a mut [Heads],
+    pub(super) partners: &'a mut [u32],
+    pub(super) pulls: &'a mut [f32],
     pub(super) null: &'a mut [Heads],
 }
 
@@ -33,20 +38,34 @@ impl WithSimd for Back<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, _: S) {
+        let Tokens { shape, features, gate, .. } = self.tokens;
         self.look_along();
-        for own in 0..self.features.len() {
-            let opening = match &self.gate {
+        for own in 0..features.len() {
+            let opening = match &gate {
                 None => 0.0,
                 Some(gate) => {
                     let opening = self.close(own);
-                    let token = gate.token[self.features[own] as usize];
+                    let token = gate.token[features[own] as usize];
                     self.opening[own] = opening;
-                    self.along_strengths[own * self.shape.groups()][0] += opening * token;
+                    self.along_strengths[own * shape.groups()][0] += opening * token;
                     opening
                 }
             };
-            for group in 0..self.shape.groups() {
-                let mean = self.back_to_weights((own, group), opening);
+            for group in 0..shape.groups() {
+                self.back_to_weights((own, group), opening);
+            }
+        }
+    }
+}
+
+impl WithSimd for BackToScores<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        for own in 0..self.tokens.features.len() {
+            for group in 0..self.tokens.shape.groups() {
+                let mean = self.mean(own * self.tokens.shape.groups() + group);
                 self.back_to_scores((own, group), &mean);
             }
         }
@@ -54,13 +73,14 @@ impl WithSimd for Back<'_> {
 }
 
 impl Back<'_> {
-    /// How the loss changes with more of each feature's value.
+    /// How the loss changes with more of each token's value.
     #[inline(always)]
     fn look_along(&mut self) {
-        let (d_head, size) = (self.shape.d_head(), self.shape.size());
-        let along = self.along.chunks_exact_mut(self.shape.groups());
-        for (feature, along) in self.features.iter().zip(along) {
-            let values = self.values[*feature as usize * size..].chunks_exact(d_head);
+        let Tokens { shape, features, values, .. } = self.tokens;
+        let (d_head, size) = (shape.d_head(), shape.size());
+        let along = self.along.chunks_exact_mut(shape.groups());
+        for (feature, along) in features.iter().zip(along) {
+            let values = values[*feature as usize * size..].chunks_exact(d_head);
             let groups = values.zip(self.slopes.chunks_exact(d_head));
             for (along, (values, slopes)) in along.iter_mut().zip(groups) {
                 *along = products(values, slopes);
@@ -68,10 +88,11 @@ impl Back<'_> {
         }
     }
 
-    /// The slope along what opens the gate of a feature.
+    /// The slope along what opens the gate of a token.
     #[inline(always)]
     fn close(&self, own: usize) -> f32 {
-        let (groups, partners) = (self.shape.groups(), self.shape.partners);
+        let Tokens { shape, strengths, .. } = self.tokens;
+        let (groups, partners) = (shape.groups(), shape.partners);
         let mut slopes = [0.0; HEADS];
         for group in 0..groups {
             let place = own * groups + group;
@@ -81,7 +102,7 @@ impl Back<'_> {
                 slopes = each(|head| {
                     let partner = partners_here[head] as usize;
                     let along = self.along[partner * groups + group][head];
-                    slopes[head] + weight[head] * self.strengths[partner] * along
+                    slopes[head] + weight[head] * strengths[partner] * along
                 });
             }
         }
@@ -89,31 +110,44 @@ impl Back<'_> {
         slopes.iter().sum::<f32>() * open * (1.0 - open)
     }
 
-    /// Back to how much is passed on of each partner's value; gives the mean of the slopes along
-    /// the attention.
+    /// Back to how much is passed on of each partner's value.
     #[inline(always)]
-    fn back_to_weights(&mut self, (own, group): (usize, usize), opening: f32) -> Heads {
-        let (groups, partners) = (self.shape.groups(), self.shape.partners);
+    fn back_to_weights(&mut self, (own, group): (usize, usize), opening: f32) {
+        let Tokens { shape, features, strengths, gate, .. } = self.tokens;
+        let (groups, partners) = (shape.groups(), shape.partners);
         let place = own * groups + group;
         let open = self.open[own];
-        let mut mean = [0.0; HEADS];
         for rank in 0..partners {
             let partners_here = self.places[place * partners + rank];
-            let weight = self.weights[place * (partners + 1) + rank];
-            let strength = each(|head| self.strengths[partners_here[head] as usize]);
             let mut slope =
                 each(|head| open * self.along[partners_here[head] as usize * groups + group][head]);
-            if let Some(gate) = &self.gate {
+            if let Some(gate) = &gate {
+                let weight = self.weights[place * (partners + 1) + rank];
                 for head in 0..HEADS {
                     let partner = partners_here[head] as usize;
-                    let feature = self.features[partner] as usize;
+                    let feature = features[partner] as usize;
                     slope[head] += opening * gate.composed[feature * groups + group][head];
                     self.heard[partner * groups + group][head] +=
-                        opening * weight[head] * strength[head];
+                        opening * weight[head] * strengths[partner];
                 }
             }
-            mean = each(|head| mean[head] + slope[head] * strength[head] * weight[head]);
-            self.toward[rank] = slope;
+            self.toward[place * partners + rank] = slope;
+        }
+    }
+}
+
+impl BackToScores<'_> {
+    /// The mean of the slopes along the attention of a token in a group of heads.
+    #[inline(always)]
+    fn mean(&self, place: usize) -> Heads {
+        let Tokens { shape, strengths, .. } = self.tokens;
+        let mut mean = [0.0; HEADS];
+        for rank in 0..shape.partners {
+            let partners_here = self.places[place * shape.partners + rank];
+            let weight = self.weights[place * (shape.partners + 1) + rank];
+            let toward = self.toward[place * shape.partners + rank];
+            let strength = each(|head| strengths[partners_here[head] as usize]);
+            mean = each(|head| mean[head] + toward[head] * strength[head] * weight[head]);
         }
         mean
     }
@@ -121,16 +155,17 @@ impl Back<'_> {
     /// Back through the softmax and the scores.
     #[inline(always)]
     fn back_to_scores(&mut self, (own, group): (usize, usize), mean: &Heads) {
-        let (shape, k) = (self.shape, self.features.len());
-        let (groups, partners) = (shape.groups(), shape.partners);
+        let Tokens { shape, features, strengths, .. } = self.tokens;
+        let (k, groups, partners) = (features.len(), shape.groups(), shape.partners);
         let place = own * groups + group;
         let scale = 1.0 / (shape.d_head() as f32).sqrt();
-        let mine = self.strengths[own];
+        let mine = strengths[own];
         for rank in 0..partners {
             let partners_here = self.places[place * partners + rank];
             let weight = self.weights[place * (partners + 1) + rank];
-            let (toward, score) = (self.toward[rank], self.pairs[place * partners + rank]);
-            let strength = each(|head| self.strengths[partners_here[head] as usize]);
+            let toward = self.toward[place * partners + rank];
+            let score = self.pairs[place * partners + rank];
+            let strength = each(|head| strengths[partners_here[head] as usize]);
             let slope = each(|head| weight[head] * (toward[head] * strength[head] - mean[head]));
             let sum = self.along_strengths[place];
             self.along_strengths[place] =

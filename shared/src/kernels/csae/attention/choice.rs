@@ -30,57 +30,70 @@ impl Pairs<'_> {
     /// Chooses partners for the feature in the place `own`: those with the largest scores, the
     /// first of equals first, never itself; then shares the attention.
     #[inline(always)]
-    pub(super) fn choose(&self, own: u32, null: &Heads, chosen: Chosen) {
-        let Chosen { places, pairs, weights } = chosen;
-        let mut last = None;
-        for (rank, pair) in pairs.iter_mut().enumerate() {
-            let (best, found) = match last {
-                None => self.strongest(own, |_, _, _| true),
-                Some((least, before)) => self.next_strongest(own, &least, &before),
-            };
-            for head in 0..HEADS {
-                let found = self.first + self.columns[found[head] as usize] as usize;
-                let nobody = best[head] == f32::NEG_INFINITY;
-                pair[head] = if nobody { 0.0 } else { self.scores[found][head] };
-                weights[rank][head] = best[head] * self.strengths[own as usize];
+    pub(super) fn choose(&self, own: u32, null: &Heads, mut chosen: Chosen) {
+        match chosen.places.len() {
+            1 => self.keep(own, &self.strongest::<1>(own), &mut chosen),
+            2 => self.keep(own, &self.strongest::<2>(own), &mut chosen),
+            3 => self.keep(own, &self.strongest::<3>(own), &mut chosen),
+            many => {
+                let mut room = vec![([f32::NEG_INFINITY; HEADS], [own; HEADS]); many];
+                self.find(&mut room);
+                self.keep(own, &room, &mut chosen);
             }
-            places[rank] = found;
-            last = Some((best, found));
         }
-        share(weights, null);
+        share(chosen.weights, null);
     }
 
     #[inline(always)]
-    fn next_strongest(
-        &self,
-        own: u32,
-        least: &Heads,
-        before: &[u32; HEADS],
-    ) -> (Heads, [u32; HEADS]) {
-        self.strongest(own, |head, score, place| {
-            score < least[head] || (score == least[head] && place > before[head])
-        })
+    fn strongest<const COUNT: usize>(&self, own: u32) -> [(Heads, [u32; HEADS]); COUNT] {
+        let mut room = [([f32::NEG_INFINITY; HEADS], [own; HEADS]); COUNT];
+        self.find(&mut room);
+        room
     }
 
-    /// The largest scores, but for the own strength, among those `allowed`, and whose they are.
+    /// Finds the largest scores, but for the own strength, and whose they are; in one go, each new
+    /// one before those that are smaller.
     #[inline(always)]
-    fn strongest(
-        &self,
-        own: u32,
-        allowed: impl Fn(usize, f32, u32) -> bool,
-    ) -> (Heads, [u32; HEADS]) {
-        let (mut best, mut found) = ([f32::NEG_INFINITY; HEADS], [own; HEADS]);
+    fn find(&self, room: &mut [(Heads, [u32; HEADS])]) {
         for (place, (column, strength)) in self.columns.iter().zip(self.strengths).enumerate() {
-            let place = place as u32;
             let pair = &self.scores[self.first + *column as usize];
-            for head in 0..HEADS {
-                let score = pair[head] * strength;
-                let better = allowed(head, score, place) & (score > best[head]);
-                best[head] = if better { score } else { best[head] };
-                found[head] = if better { place } else { found[head] };
+            let score = each(|head| pair[head] * strength);
+            for rank in (0..room.len()).rev() {
+                let (best, found) = room[rank];
+                // What stands before it moves here when the new one comes before that.
+                let (above, its_place) = match rank {
+                    0 => (score, [place as u32; HEADS]),
+                    _ => room[rank - 1],
+                };
+                let moves: [bool; HEADS] = std::array::from_fn(|head| score[head] > above[head]);
+                let comes: [bool; HEADS] = std::array::from_fn(|head| score[head] > best[head]);
+                let here = each(|head| if moves[head] { above[head] } else { score[head] });
+                let whose: [u32; HEADS] =
+                    std::array::from_fn(
+                        |head| {
+                            if moves[head] { its_place[head] } else { place as u32 }
+                        },
+                    );
+                room[rank].0 = each(|head| if comes[head] { here[head] } else { best[head] });
+                room[rank].1 =
+                    std::array::from_fn(|head| if comes[head] { whose[head] } else { found[head] });
             }
         }
-        (best, found)
+    }
+
+    /// Notes down who was found.
+    #[inline(always)]
+    fn keep(&self, own: u32, room: &[(Heads, [u32; HEADS])], chosen: &mut Chosen) {
+        for (rank, (best, found)) in room.iter().enumerate() {
+            let pair = &mut chosen.pairs[rank];
+            for head in 0..HEADS {
+                let here = self.first + self.columns[found[head] as usize] as usize;
+                let nobody = best[head] == f32::NEG_INFINITY;
+                pair[head] = if nobody { 0.0 } else { self.scores[here][head] };
+                chosen.weights[rank][head] = best[head] * self.strengths[own as usize];
+            }
+            chosen.places[rank] = *found;
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::mixing::Mixing;
 use super::row::Row;
 use super::tables::Tables;
-use super::{Attended, HEADS, Shape};
+use super::{Attended, HEADS, Shape, add};
 use crate::kernels::csae::{AttentionParameters, Parameters};
 use crate::kernels::lanes::Lanes;
 use crate::kernels::product::{Packed, product, product_of_columns};
@@ -28,6 +29,7 @@ pub(in crate::kernels::csae) struct Gathering {
     /// Of the output, as what is composed lies: `[size * HEADS, d_model]`.
     output: Vec<f32>,
     packed: Packed,
+    mixing: Mixing,
 }
 
 /// One head, all features: what it reads, and the gradients of it, `[n_features, d_head]`.
@@ -66,13 +68,25 @@ impl Gathering {
             .enumerate()
             .for_each(|(number, head)| head.gather(lanes, tables, parameters, number, &rows));
         self.put_together(tables.shape);
-        self.gather_weights(lanes, tables.shape, &parameters.embedding, gradients);
+        if let Some(makings) = &tables.makings {
+            self.mixing.gather(lanes, tables, makings, blocks, &mut self.projected);
+        }
+        self.gather_weights(lanes, tables.shape, &parameters.embedding);
+        if tables.makings.is_some() {
+            self.mixing.finish(lanes, tables, &parameters.between, &mut self.weights);
+            gradients.between.copy_from_slice(self.mixing.between());
+        }
+        self.hand_out_weights(tables.shape.d_compose, gradients);
         self.gather_embedding(lanes, tables, &mut gradients.embedding);
         self.gather_output(lanes, tables, (&rows, residuals, d_model), scale, gradients);
         gather_null(&rows, &mut gradients.null);
         if tables.gate.is_some() {
             let composed = self.heads.iter().flat_map(|head| &head.composed);
             gradients.gate_composed.iter_mut().zip(composed).for_each(|(to, from)| *to = *from);
+            for row in rows.iter().filter(|_| tables.makings.is_some()) {
+                let heard = gradients.gate_composed.iter_mut().zip(&row.mixture.heard);
+                heard.for_each(|(sum, slope)| *sum += slope);
+            }
             gather_gate(lanes, &rows, parameters, gradients);
         }
     }
@@ -93,13 +107,7 @@ impl Gathering {
     }
 
     /// `dW = E' dP` for queries, keys and values.
-    fn gather_weights(
-        &mut self,
-        lanes: Lanes,
-        shape: Shape,
-        embedding: &[f32],
-        gradients: &mut AttentionParameters,
-    ) {
+    fn gather_weights(&mut self, lanes: Lanes, shape: Shape, embedding: &[f32]) {
         let width = shape.d_compose;
         self.packed.fill_columns(&self.projected, 3 * width);
         self.weights.resize(width * 3 * width, 0.0);
@@ -109,6 +117,10 @@ impl Gathering {
             let embedding = (&[embedding][..], width);
             product_of_columns(lanes, out, embedding, columns, &self.packed, &mut vec![]);
         });
+    }
+
+    /// Puts the gradients of the weights where they belong.
+    fn hand_out_weights(&self, width: usize, gradients: &mut AttentionParameters) {
         let AttentionParameters { query, key, value, .. } = gradients;
         let rows = query.chunks_exact_mut(width).zip(key.chunks_exact_mut(width));
         let rows = rows.zip(value.chunks_exact_mut(width));
@@ -139,7 +151,8 @@ impl Gathering {
         gradients: &mut AttentionParameters,
     ) {
         let length = tables.shape.size() * HEADS;
-        let composed: Vec<&[f32]> = rows.iter().map(|row| row.composed.as_flattened()).collect();
+        let composed: Vec<&[f32]> =
+            rows.iter().map(|row| row.composed.sum.as_flattened()).collect();
         self.packed.fill_columns_here(residuals, d_model);
         self.output.resize(length * d_model, 0.0);
         let out = self.output.par_chunks_mut(COLUMNS * d_model).enumerate();
@@ -161,6 +174,8 @@ struct OfRows<'a> {
     number: usize,
     shape: Shape,
     rows: &'a [&'a Row],
+    /// Whether features pass on values, and not only tokens of a second round.
+    pass_on: bool,
 }
 
 impl WithSimd for OfRows<'_> {
@@ -168,7 +183,7 @@ impl WithSimd for OfRows<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { head, number, shape, rows } = self;
+        let Self { head, number, shape, rows, pass_on } = self;
         let Head { queries, keys, of_queries, of_keys, of_values, heard, slopes, .. } = head;
         // One after the other: what each of them reads and writes fits the nearest memory.
         for row in rows {
@@ -181,10 +196,10 @@ impl WithSimd for OfRows<'_> {
                 add(simd, &mut of_keys[other], pull, &queries[own]);
             });
         }
-        for row in rows {
+        for row in rows.iter().filter(|_| pass_on) {
             gather_values(simd, (shape, number), row, of_values, slopes);
             let (group, head) = (number / HEADS, number % HEADS);
-            let of_row = row.heard.chunks_exact(shape.groups());
+            let of_row = row.composed.heard.chunks_exact(shape.groups());
             for (feature, from) in row.features.iter().zip(of_row) {
                 heard[*feature as usize] += from[group][head];
             }
@@ -201,8 +216,8 @@ fn gather_pairs(
 ) {
     let (k, d_head) = (row.features.len(), shape.d_head());
     let here = number * k * shape.partners..(number + 1) * k * shape.partners;
-    let partners = row.partners[here.clone()].chunks_exact(shape.partners);
-    let pulls = row.pulls[here].chunks_exact(shape.partners);
+    let partners = row.pulls.partners[here.clone()].chunks_exact(shape.partners);
+    let pulls = row.pulls.pulls[here].chunks_exact(shape.partners);
     let features = &row.features[..];
     let numbers = |feature: u32| feature as usize * d_head..(feature as usize + 1) * d_head;
     for (feature, (partners, pulls)) in features.iter().zip(partners.zip(pulls)) {
@@ -223,10 +238,10 @@ fn gather_values<S: Simd>(
 ) {
     let d_head = shape.d_head();
     let (group, head) = (number / HEADS, number % HEADS);
-    for (slope, from) in slopes.iter_mut().zip(&row.slopes[group * d_head..]) {
+    for (slope, from) in slopes.iter_mut().zip(&row.composed.slopes[group * d_head..]) {
         *slope = from[head];
     }
-    let passed = row.passed.chunks_exact(shape.groups());
+    let passed = row.composed.passed.chunks_exact(shape.groups());
     for (feature, passed) in row.features.iter().zip(passed) {
         let values = &mut of_values[*feature as usize * d_head..][..d_head];
         add(simd, values, passed[group][head], slopes);
@@ -244,8 +259,9 @@ impl Head {
         rows: &[&Row],
     ) {
         self.begin(tables, number);
-        lanes.0.dispatch(OfRows { head: self, number, shape: tables.shape, rows });
-        if tables.gate.is_some() {
+        let pass_on = tables.makings.is_none();
+        lanes.0.dispatch(OfRows { head: self, number, shape: tables.shape, rows, pass_on });
+        if tables.gate.is_some() && pass_on {
             self.gather_heard(tables, parameters, number);
         }
     }
@@ -254,7 +270,7 @@ impl Head {
         let (shape, d_head) = (tables.shape, tables.shape.d_head());
         for (which, table) in [&mut self.queries, &mut self.keys].into_iter().enumerate() {
             table.clear();
-            let rows = tables.projected.chunks_exact(3 * shape.d_compose);
+            let rows = tables.features.projected.chunks_exact(3 * shape.d_compose);
             let start = which * shape.d_compose + number * d_head;
             rows.for_each(|row| table.extend_from_slice(&row[start..start + d_head]));
         }
@@ -274,7 +290,7 @@ impl Head {
         let (width, d_head) = (tables.shape.d_compose, tables.shape.d_head());
         let weights = &parameters.gate_composed[number * d_head..][..d_head];
         let gradients = self.of_values.chunks_exact_mut(d_head).zip(&self.heard);
-        let values = tables.projected.chunks_exact(3 * width);
+        let values = tables.features.projected.chunks_exact(3 * width);
         for ((gradient, heard), row) in gradients.zip(values) {
             let value = &row[2 * width + number * d_head..][..d_head];
             gradient.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += heard * weight);
@@ -300,7 +316,7 @@ fn gather_gate(
     let mut tokens = vec![0.0; gate_bias.len()];
     gate_bias.fill(0.0);
     for row in rows {
-        let firing = row.features.iter().zip(&row.strengths).zip(&row.opening);
+        let firing = row.features.iter().zip(&row.strengths).zip(&row.composed.opening);
         for ((feature, strength), slope) in firing {
             gate_bias[*feature as usize] += slope;
             tokens[*feature as usize] += slope * strength;
@@ -311,15 +327,4 @@ fn gather_gate(
         let weights = gradient.iter_mut().zip(&parameters.gate_token);
         weights.for_each(|(sum, weight)| *sum += slope * weight);
     }
-}
-
-/// `out += times * vector`.
-#[inline(always)]
-fn add<S: Simd>(simd: S, out: &mut [f32], times: f32, vector: &[f32]) {
-    let ((out, out_rest), (vector, rest)) = (S::as_mut_simd_f32s(out), S::as_simd_f32s(vector));
-    let all = simd.splat_f32s(times);
-    for (out, value) in out.iter_mut().zip(vector) {
-        *out = simd.mul_add_e_f32s(all, *value, *out);
-    }
-    out_rest.iter_mut().zip(rest).for_each(|(out, value)| *out += times * value);
 }

@@ -1,4 +1,4 @@
-//! Attention between the active features of a row, one round, forward and back.
+//! Attention between the active features of a row, in one round or two, forward and back.
 //!
 //! Once for all rows: `Q = E W_q / sqrt(d_head)`, `K = E W_k`, `V = E W_v`, and head by head the
 //! score `M_ij = Q_i K_j` of a pair of features at strength 1. On a row, feature `i` shares its
@@ -11,20 +11,29 @@
 //! Only pairs that were chosen have slopes, so that the gradients of `Q`, `K` and `V` are sums over
 //! them, head by head; those of the weights and of `E` are products of matrices.
 //!
-//! The tokens of a second round depend on the row: two rounds learn by tensors.
+//! The tokens of a second round depend on the row, but they are sums of what does not: see
+//! [`makings`]. Such a round is one whose tables are those of the row.
 //!
 //! Numbers of eight heads lie side by side, so that eight heads look for partners at once.
 
 mod back;
 mod choice;
 mod forward;
+mod gate;
 mod gradients;
+mod makings;
+mod mixing;
+mod projections;
+mod round;
 mod row;
+mod second;
 mod tables;
 
 pub(super) use gradients::Gathering;
 use row::{Row, Space};
 pub(super) use tables::Tables;
+
+use pulp::Simd;
 
 use super::Model;
 use crate::kernels::lanes::Lanes;
@@ -134,4 +143,15 @@ impl Attended {
     ) {
         self.rows[row].descend(lanes, tables, &mut self.space, (residual, scale), slopes);
     }
+}
+
+/// `out += times * vector`.
+#[inline(always)]
+fn add<S: Simd>(simd: S, out: &mut [f32], times: f32, vector: &[f32]) {
+    let ((out, out_rest), (vector, rest)) = (S::as_mut_simd_f32s(out), S::as_simd_f32s(vector));
+    let all = simd.splat_f32s(times);
+    for (out, value) in out.iter_mut().zip(vector) {
+        *out = simd.mul_add_e_f32s(all, *value, *out);
+    }
+    out_rest.iter_mut().zip(rest).for_each(|(out, value)| *out += times * value);
 }

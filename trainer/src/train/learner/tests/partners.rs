@@ -14,7 +14,9 @@ pub(super) fn clear_partners(model: &Csae, rows: Tensor<2>, limits: Limits) -> T
     if attention.null.is_empty() {
         return rows;
     }
-    let pairs = Pairs::of(&attention, model.encoder_bias.val().dims()[0]);
+    let width = attention.embedding.len() / model.encoder_bias.val().dims()[0];
+    let count = limits.combination_size - 1;
+    let rounds = Rounds { attention, width, count };
     let active = model.valid().forward(rows.clone(), limits).active;
     let [_, k] = active.values.dims();
     let (values, features) = (to_vec(active.values), to_ints(active.indices));
@@ -23,65 +25,93 @@ pub(super) fn clear_partners(model: &Csae, rows: Tensor<2>, limits: Limits) -> T
         .zip(features.chunks_exact(k))
         .enumerate()
         .filter(|(_, (values, features))| {
-            let firing: Vec<(usize, f64)> = features
-                .iter()
-                .zip(*values)
-                .filter(|(_, value)| **value > 0.0)
-                .map(|(feature, value)| (*feature as usize, f64::from(*value)))
-                .collect();
-            pairs.are_clear(&firing, limits.combination_size - 1)
+            let firing = features.iter().zip(*values).filter(|(_, value)| **value > 0.0);
+            let tokens = firing.map(|(feature, value)| rounds.token(*feature as usize, *value));
+            rounds.are_clear(&tokens.collect::<Vec<_>>())
         })
         .map(|(row, _)| row as i32)
         .collect();
     rows.select(0, Tensor::from_ints(&clear[..], &Device::flex()))
 }
 
-/// Queries and keys of all features: `[n_features, n_heads, d_head]`.
-struct Pairs {
-    queries: Vec<f64>,
-    keys: Vec<f64>,
-    n_heads: usize,
+/// Attention as its definition has it.
+struct Rounds {
+    attention: AttentionParameters,
+    /// Of a token.
     width: usize,
+    /// How many partners a token has at most.
+    count: usize,
 }
 
-impl Pairs {
-    fn of(attention: &AttentionParameters, n_features: usize) -> Self {
-        let width = attention.embedding.len() / n_features;
-        let project = |weight: &[f32]| -> Vec<f64> {
-            let rows = attention.embedding.chunks_exact(width);
-            let at = |row: &[f32], column: usize| {
-                let weights = weight.iter().skip(column).step_by(width);
-                row.iter().zip(weights).map(|(one, other)| f64::from(one * other)).sum::<f64>()
-            };
-            rows.flat_map(|row| (0..width).map(move |column| at(row, column))).collect()
-        };
-        Self {
-            queries: project(&attention.query),
-            keys: project(&attention.key),
-            n_heads: attention.null.len(),
-            width,
+impl Rounds {
+    fn token(&self, feature: usize, strength: f32) -> Vec<f64> {
+        let embedding = &self.attention.embedding[feature * self.width..][..self.width];
+        embedding.iter().map(|value| f64::from(*value) * f64::from(strength)).collect()
+    }
+
+    fn are_clear(&self, tokens: &[Vec<f64>]) -> bool {
+        let Some(composed) = self.compose(tokens) else { return false };
+        if self.attention.between.is_empty() {
+            return true;
         }
+        let mixed = tokens.iter().zip(&composed).map(|(token, composed)| {
+            let more = times(composed, &self.attention.between);
+            token.iter().zip(more).map(|(one, other)| one + other).collect()
+        });
+        self.compose(&mixed.collect::<Vec<_>>()).is_some()
     }
 
-    fn are_clear(&self, firing: &[(usize, f64)], count: usize) -> bool {
-        (0..self.n_heads).all(|head| {
-            firing.iter().all(|(own, _)| {
-                let others = firing.iter().filter(|(other, _)| other != own);
-                let mut scores: Vec<f64> = others
-                    .map(|(other, strength)| strength * self.score(head, *own, *other))
-                    .collect();
-                scores.sort_by(|one, other| other.total_cmp(one));
-                let largest = scores.iter().fold(0.0, |most: f64, score| most.max(score.abs()));
-                scores.len() <= count || scores[count - 1] - scores[count] > GAP * largest
-            })
-        })
+    /// What each token composes, if its partners are clear.
+    fn compose(&self, tokens: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
+        let AttentionParameters { query, key, value, null, .. } = &self.attention;
+        let project = |weight: &[f32]| -> Vec<Vec<f64>> {
+            tokens.iter().map(|token| times(token, weight)).collect()
+        };
+        let (queries, keys, values) = (project(query), project(key), project(value));
+        let d_head = self.width / null.len();
+        let mut composed = vec![vec![0.0; self.width]; tokens.len()];
+        for (head, null) in null.iter().enumerate() {
+            let here = head * d_head..(head + 1) * d_head;
+            for (own, composed) in composed.iter_mut().enumerate() {
+                let score = |other: usize| {
+                    let pairs = queries[own][here.clone()].iter().zip(&keys[other][here.clone()]);
+                    pairs.map(|(one, other)| one * other).sum::<f64>()
+                };
+                let others = (0..tokens.len()).filter(|other| *other != own);
+                let scores: Vec<(f64, usize)> = others.map(|other| (score(other), other)).collect();
+                let chosen = self.choose(scores)?;
+                let weight = |score: f64| (score / (d_head as f64).sqrt() - f64::from(*null)).exp();
+                let total: f64 = 1.0 + chosen.iter().map(|(score, _)| weight(*score)).sum::<f64>();
+                for (score, other) in chosen {
+                    for place in here.clone() {
+                        composed[place] += weight(score) / total * values[other][place];
+                    }
+                }
+            }
+        }
+        Some(composed)
     }
 
-    fn score(&self, head: usize, own: usize, other: usize) -> f64 {
-        let d_head = self.width / self.n_heads;
-        let place = |feature: usize| feature * self.width + head * d_head;
-        let query = &self.queries[place(own)..][..d_head];
-        let pairs = query.iter().zip(&self.keys[place(other)..]);
-        pairs.map(|(query, key)| query * key).sum()
+    /// The partners with the largest scores, if these are clear.
+    fn choose(&self, mut scores: Vec<(f64, usize)>) -> Option<Vec<(f64, usize)>> {
+        scores.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let largest = scores.iter().fold(0.0, |most: f64, (score, _)| most.max(score.abs()));
+        if scores.len() > self.count {
+            let gap = scores[self.count - 1].0 - scores[self.count].0;
+            if gap <= GAP * largest {
+                return None;
+            }
+            scores.truncate(self.count);
+        }
+        Some(scores)
     }
+}
+
+/// `vector matrix`.
+fn times(vector: &[f64], matrix: &[f32]) -> Vec<f64> {
+    let mut out = vec![0.0; matrix.len() / vector.len()];
+    for (times, row) in vector.iter().zip(matrix.chunks_exact(out.len())) {
+        out.iter_mut().zip(row).for_each(|(sum, value)| *sum += times * f64::from(*value));
+    }
+    out
 }

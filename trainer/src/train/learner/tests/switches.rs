@@ -24,7 +24,7 @@ fn what_the_kernel_does_not_know_is_learned_by_tensors() {
         let attention = attention.clone().with_rounds(rounds);
         by_kernel(&plain.clone().with_attention(Some(attention)), false)
     };
-    assert!(attending(1) && !attending(2));
+    assert!(attending(1) && attending(2) && !attending(3));
 }
 
 /// The largest cosine between an effect and a direction of one of its parts.
