@@ -40,12 +40,12 @@ impl WithSimd for Back<'_> {
     fn with_simd<S: Simd>(mut self, _: S) {
         let Tokens { shape, features, gate, .. } = self.tokens;
         self.look_along();
-        for own in 0..features.len() {
+        for (own, feature) in features.iter().enumerate() {
             let opening = match &gate {
                 None => 0.0,
                 Some(gate) => {
                     let opening = self.close(own);
-                    let token = gate.token[features[own] as usize];
+                    let token = gate.token[*feature as usize];
                     self.opening[own] = opening;
                     self.along_strengths[own * shape.groups()][0] += opening * token;
                     opening
