@@ -159,7 +159,7 @@ fn run_2() -> Plan {
         every_text: false,
         relation: Relation::Steps,
         curve: None,
-        costly: true,
+        costly: false,
         transcoder: None,
     }
 }

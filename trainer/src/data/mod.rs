@@ -17,6 +17,7 @@ pub use batch::{Batch, Batches, Windows};
 pub use choice::{ChosenText, corpus_for, texts_for};
 pub use corpus::{Corpus, CorpusError};
 pub use filed_rows::FiledRows;
+pub use large_text::LargeText;
 pub use published::{PublishedText, downloader};
 pub use rows::{RowStore, Rows};
 pub use text_files::{DataError, DataSettings, Found, Missing, find};

@@ -11,7 +11,7 @@ use super::Experiment;
 use crate::cache::Cache;
 use crate::complaint::Complaint;
 use crate::console::Console;
-use crate::data::ChosenText;
+use crate::data::{ChosenText, LargeText};
 use crate::device::ChosenDevice;
 use crate::plan::{Plan, Profile};
 use crate::run_folder::RunFolder;
@@ -52,7 +52,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// What `plan` makes of a text at the sizes of `profile`, or at those for a language.
+    /// What `plan` makes of a text at the sizes of `profile`, or at those for a text of its kind.
     ///
     /// # Errors
     /// The language model has no layer as the user has set.
@@ -65,6 +65,9 @@ impl Subject {
         let mut profile = profile.clone();
         if text.hidden.is_some() {
             profile = profile.for_language();
+        }
+        if LargeText::named(&text.corpus.name).is_some() {
+            profile = profile.for_large_text();
         }
         let mut profile = profile.for_plan(plan).with(settings)?;
         profile.lm.vocab_size = text.corpus.vocab.len();

@@ -198,6 +198,16 @@ impl Profile {
         }
         self
     }
+
+    /// The sizes for enwik8 and text8, whose language models the source trains longer on smaller batches.
+    pub fn for_large_text(mut self) -> Self {
+        if self.name == ProfileName::Full {
+            self.lm_training.iterations = 100_000;
+            self.lm_training.batch_size = 32;
+            self.lm_training.eval_interval = 1_000;
+        }
+        self
+    }
 }
 
 /// nanoGPT's recipe for a machine without a graphics card.
@@ -329,5 +339,13 @@ mod tests {
         for name in [ProfileName::Smoke, ProfileName::Cpu, ProfileName::Full] {
             assert_eq!(Profile::named(name).learning_rates[0], 3e-4);
         }
+    }
+
+    #[test]
+    fn a_language_model_learns_longer_from_a_large_text_on_a_graphics_card_only() {
+        let large = Profile::named(ProfileName::Full).for_large_text().lm_training;
+        assert_eq!((large.iterations, large.batch_size), (100_000, 32));
+        let small = Profile::named(ProfileName::Cpu);
+        assert_eq!(small.clone().for_large_text(), small);
     }
 }
