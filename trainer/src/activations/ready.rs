@@ -27,7 +27,7 @@ pub(super) fn normalization(rows: &dyn RowStore) -> Result<Normalization> {
     let count = rows.count().max(1) as f64;
     let mut mean = vec![0.0_f64; rows.width()];
     for block in rows.blocks(ROWS_AT_ONCE) {
-        for row in block?.iter() {
+        for row in block?.chunks_exact(rows.width().max(1)) {
             mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += f64::from(*value) / count);
         }
     }
@@ -37,7 +37,7 @@ pub(super) fn normalization(rows: &dyn RowStore) -> Result<Normalization> {
     };
     let mut squares = 0.0;
     for block in rows.blocks(ROWS_AT_ONCE) {
-        block?.iter().for_each(|row| squares += square(row));
+        block?.chunks_exact(rows.width().max(1)).for_each(|row| squares += square(row));
     }
     let scale = (count * rows.width() as f64 / squares.max(1e-30)).sqrt();
     Ok(Normalization { mean, scale: scale as f32 })

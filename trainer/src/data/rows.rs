@@ -1,5 +1,6 @@
 //! Rows of numbers in the host's memory, from which a device is given some at a time.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -27,6 +28,14 @@ pub trait RowStore: Debug {
     /// The file cannot be read.
     fn span(&self, places: Range<usize>) -> Result<Rows>;
 
+    /// The numbers of rows that follow one another, row after row; without a copy where they lie in memory.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    fn values(&self, places: Range<usize>) -> Result<Cow<'_, [f32]>> {
+        Ok(Cow::Owned(self.span(places)?.values))
+    }
+
     /// How many rows had best be asked for at once, where that matters.
     fn at_once(&self) -> Option<usize> {
         None
@@ -34,10 +43,10 @@ pub trait RowStore: Debug {
 }
 
 impl dyn RowStore + '_ {
-    /// All rows in order, at most `count` at a time.
-    pub fn blocks(&self, count: usize) -> impl Iterator<Item = Result<Rows>> {
+    /// The numbers of all rows in order, at most `count` rows at a time.
+    pub fn blocks(&self, count: usize) -> impl Iterator<Item = Result<Cow<'_, [f32]>>> {
         let end = self.count();
-        (0..end).step_by(count).map(move |first| self.span(first..end.min(first + count)))
+        (0..end).step_by(count).map(move |first| self.values(first..end.min(first + count)))
     }
 }
 
@@ -117,8 +126,11 @@ impl RowStore for Rows {
     }
 
     fn span(&self, places: Range<usize>) -> Result<Rows> {
-        let values = self.values[places.start * self.width..places.end * self.width].to_vec();
-        Ok(Self { values, width: self.width })
+        Ok(Self { values: self.values(places)?.into_owned(), width: self.width })
+    }
+
+    fn values(&self, places: Range<usize>) -> Result<Cow<'_, [f32]>> {
+        Ok(Cow::Borrowed(&self.values[places.start * self.width..places.end * self.width]))
     }
 }
 
@@ -147,9 +159,8 @@ mod tests {
         assert_eq!(rows().beginning(2).values, [0.0, 1.0, 2.0, 3.0]);
         assert_eq!(rows().beginning(9), rows());
         let store: &dyn RowStore = &rows();
-        let blocks: Vec<Rows> = store.blocks(2).collect::<Result<_>>().unwrap();
-        assert_eq!(blocks.iter().map(Rows::len).collect::<Vec<_>>(), [2, 2, 1]);
-        let values = |rows: &Rows| rows.values.clone();
-        assert_eq!(blocks.iter().flat_map(values).collect::<Vec<_>>(), rows().values);
+        let blocks: Vec<_> = store.blocks(2).collect::<Result<_>>().unwrap();
+        assert_eq!(blocks.iter().map(|block| block.len()).collect::<Vec<_>>(), [4, 4, 2]);
+        assert_eq!(blocks.concat(), rows().values);
     }
 }

@@ -210,8 +210,7 @@ pub(super) fn rows(width: usize, count: usize) -> Rows {
 fn principal_components(d_model: usize, count: u64) -> Result<Vec<f64>> {
     let (rows, device) = (rows(d_model, 100_000), Device::flex());
     let store: &dyn RowStore = &rows;
-    let fit = || Pca::fit(store.blocks(8_192).map(|block| Ok(block?.values)), d_model, &device);
-    repeated(count, 1, &mut || fit().map(drop))
+    repeated(count, 1, &mut || Pca::fit(store.blocks(8_192), d_model, &device).map(drop))
 }
 
 #[cfg(test)]
