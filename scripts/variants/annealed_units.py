@@ -123,8 +123,8 @@ def main():
     with torch.no_grad():
         left = sum(float((x - mean - model(x - mean)[0]).square().sum()) for x in threshold.split(2048))
         codes = torch.cat([model.code(x - mean) for x in threshold.split(2048)])
+        sharpest = (model.attention / model.temperature).softmax(2).amax(2)
     variance = float((threshold - threshold.mean(0)).square().sum())
-    sharpest = (model.attention / model.temperature).softmax(2).amax(2)
     sharp = float(torch.cat([row[:slots] for row, slots in zip(sharpest, SLOTS.tolist())]).mean())
     print(f"{time.time() - began:.0f} s, FVU {left / variance:.4f}, mean largest attention {sharp:.2f}")
     found = {
