@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::Result;
 use burn::prelude::*;
 use shared::bundle::Normalization;
-use shared::weights::to_vec;
 
 use crate::activations::{Recording, RowCounts, counted, stream};
 use crate::analysis::active_rows::ActiveRows;
@@ -13,7 +12,7 @@ use crate::baselines::pca::Pca;
 use crate::complaint::Complaint;
 use crate::console::Console;
 use crate::data::languages::Language;
-use crate::data::{Batch, Corpus, Windows, corpus_for};
+use crate::data::{Batch, Corpus, RowStore, Rows, Windows, corpus_for};
 use crate::experiment::SEED;
 use crate::interrupt;
 use crate::plan::{Profile, ProfileName};
@@ -94,9 +93,9 @@ pub(super) fn read(
     Ok(ReadText { text, active, rows, components: fit(recorded, &normalization, &device)? })
 }
 
-fn fit(rows: crate::data::Rows, by: &Normalization, device: &Device) -> Result<Tensor<2>> {
-    let blocks = rows.blocks(4_096, device).map(|block| Ok(to_vec(by.apply(block))));
-    Ok(Pca::fit(blocks, rows.width, device)?.components().clone())
+fn fit(rows: Rows, by: &Normalization, device: &Device) -> Result<Tensor<2>> {
+    let rows: &dyn RowStore = &rows.scaled(by);
+    Ok(Pca::fit(rows.blocks(4_096), rows.width(), device)?.components().clone())
 }
 
 /// The run's text, as the run found it.
