@@ -221,13 +221,16 @@ fn full() -> CsaeTrial {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::languages::Language;
 
     const PROFILES: [ProfileName; 3] = [ProfileName::Smoke, ProfileName::Cpu, ProfileName::Full];
 
     /// Every plan at every size.
     fn resolved() -> impl Iterator<Item = (Plan, Profile)> {
         let profiles = PROFILES.map(Profile::named);
-        let languages = PROFILES.map(|name| Profile::named(name).for_language());
+        let languages = Language::ALL
+            .iter()
+            .flat_map(|language| PROFILES.map(|name| Profile::named(name).for_language(*language)));
         profiles.into_iter().chain(languages).flat_map(|profile| {
             all().into_iter().map(move |plan| (plan.at(&profile), profile.clone()))
         })

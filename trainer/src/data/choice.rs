@@ -32,6 +32,14 @@ pub struct ChosenText {
     pub hidden: Option<AnnotatedText>,
 }
 
+impl ChosenText {
+    /// The language that the text is of, if it was generated.
+    pub fn language(&self) -> Option<Language> {
+        self.hidden.as_ref()?;
+        Language::ALL.into_iter().find(|language| language.name() == self.corpus.name)
+    }
+}
+
 /// The texts for a plan at this size, the chosen one first. A plan for every text also gets the generated
 /// languages and those large texts that are at hand, unless the user has chosen one.
 ///

@@ -63,8 +63,8 @@ impl Subject {
         settings: &Settings,
     ) -> Result<Self, Complaint> {
         let mut profile = profile.clone();
-        if text.hidden.is_some() {
-            profile = profile.for_language();
+        if let Some(language) = text.language() {
+            profile = profile.for_language(language);
         }
         if LargeText::named(&text.corpus.name).is_some() {
             profile = profile.for_large_text();

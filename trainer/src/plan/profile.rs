@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use shared::CharLmConfig;
 
+use crate::data::languages::Language;
+
 /// How large an experiment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -92,6 +94,19 @@ pub struct LmTraining {
     pub eval_interval: u64,
     /// On how many batches of each split.
     pub eval_batches: u64,
+    /// Which characters count more than others in the loss that is learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emphasis: Option<Emphasis>,
+}
+
+/// Characters that count more than others in the loss that is learned from. What is measured is the plain
+/// loss, in which all count alike.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Emphasis {
+    /// The characters that follow this one.
+    pub after: char,
+    /// How many times as much they count.
+    pub times: f32,
 }
 
 /// How an autoencoder is trained.
@@ -184,7 +199,14 @@ impl Profile {
     /// The sizes for a generated language, whose models are smaller on a processor, but learn longer:
     /// sums are right after some 6,000 steps of 24 windows, and after 1,500 of 12 hardly one is. Fewer
     /// features are active at a time, because a row has fewer dimensions.
-    pub fn for_language(mut self) -> Self {
+    ///
+    /// Of an expression of truth values one character in eight is an answer and all else is drawn at
+    /// random, so that a language model hardly notices what it could gain by being right: answers count
+    /// ten times as much.
+    pub fn for_language(mut self, language: Language) -> Self {
+        if language == Language::Boolean {
+            self.lm_training.emphasis = Some(Emphasis { after: '=', times: 10.0 });
+        }
         if self.name == ProfileName::Cpu {
             self.lm = self.lm.with_n_layers(2).with_d_model(64);
             self.lm_training.iterations = 6_000;
@@ -227,6 +249,7 @@ fn cpu() -> Profile {
             clip: 1.0,
             eval_interval: 250,
             eval_batches: 40,
+            emphasis: None,
         },
         layer: 2,
         sparsity_k: 32,

@@ -32,6 +32,19 @@ pub struct LmTask<'a> {
     pub device: &'a Device,
 }
 
+impl LmTask<'_> {
+    /// How much each target of a batch counts.
+    fn weights(&self, batch: &Batch) -> Vec<f32> {
+        let emphasis = self.training.emphasis.as_ref();
+        let heavy = emphasis.and_then(|it| Some((self.corpus.vocab.id(it.after)?, it.times)));
+        let weight = |id: &u32| match heavy {
+            Some((after, times)) if after == *id as usize => times,
+            _ => 1.0,
+        };
+        batch.inputs.iter().map(weight).collect()
+    }
+}
+
 /// A trained language model and how its training went.
 #[derive(Clone, Debug)]
 pub struct TrainedLm {
@@ -233,11 +246,13 @@ impl Learner {
     fn learn(&mut self, task: &LmTask, batch: &Batch, rate: f64) -> Loss {
         match self {
             Self::ByTensors(learner) => {
-                let loss = cross_entropy(&learner.model, batch, task.device).mean();
+                let losses = cross_entropy(&learner.model, batch, task.device);
+                let weights = Tensor::from_data(&task.weights(batch)[..], task.device);
+                let loss = (losses * weights.clone()).sum() / weights.sum();
                 learner.model = learner.adam.step(rate, learner.model.clone(), loss.backward());
                 Loss::Tensor(Box::new(loss))
             }
-            Self::ByKernel(learner) => Loss::Number(learner.learn(task.training, batch, rate)),
+            Self::ByKernel(learner) => Loss::Number(learner.learn(task, batch, rate)),
         }
     }
 
@@ -295,12 +310,12 @@ impl Learner {
 }
 
 impl ByKernel {
-    fn learn(&mut self, training: &LmTraining, batch: &Batch, rate: f64) -> f64 {
+    fn learn(&mut self, task: &LmTask, batch: &Batch, rate: f64) -> f64 {
         let Self { layout, parameters, first, second, time, step } = self;
         let text = [&batch.inputs[..], &batch.targets];
-        let loss = step.run(layout, parameters, text, batch.block_size);
+        let loss = step.run(layout, parameters, text, &task.weights(batch), batch.block_size);
         *time += 1;
-        let config = adam_config(training);
+        let config = adam_config(task.training);
         let squares = step.gradient.iter().map(|value| f64::from(*value).powi(2));
         let length = squares.sum::<f64>().sqrt();
         let mut rates = AdamRates {
@@ -310,7 +325,7 @@ impl ByKernel {
             epsilon: config.epsilon,
             time: *time,
             decay: 0.0,
-            shorten: (training.clip / (length + 1e-6)).min(1.0),
+            shorten: (task.training.clip / (length + 1e-6)).min(1.0),
         };
         for (range, is_matrix) in layout.ranges() {
             rates.decay = if is_matrix { config.weight_decay } else { 0.0 };

@@ -160,28 +160,40 @@ pub(super) fn back_through_softmax(
     );
 }
 
-/// Turns each row of `logits` into the gradient of the mean loss over `count` rows, if wanted, and
-/// gives the sum of the rows' losses in nats.
+/// How much rows count, and all rows of the batch together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted<'a> {
+    pub(super) weights: &'a [f32],
+    pub(super) total: f32,
+}
+
+/// The sum of the rows' losses in nats. If it is said how much each row counts, it counts so much in
+/// the sum, and `logits` become the gradient of the mean loss, `w_i (p_i - y_i) / sum of w`.
 pub(super) fn cross_entropy(
     lanes: Lanes,
     logits: &mut [f32],
     targets: &[u32],
-    count: Option<usize>,
+    counted: Option<Counted>,
 ) -> f64 {
     let width = logits.len() / targets.len();
     let mut loss = 0.0;
     lanes.0.dispatch(
         #[inline(always)]
         || {
-            for (row, target) in logits.chunks_exact_mut(width).zip(targets) {
+            let rows = logits.chunks_exact_mut(width).zip(targets).enumerate();
+            for (number, (row, target)) in rows {
                 let target = *target as usize;
                 let score = row[target];
                 let (most, total) = softmax(row);
-                loss += f64::from(most + total.ln() - score);
-                if let Some(count) = count {
-                    row[target] -= 1.0;
-                    row.iter_mut().for_each(|value| *value /= count as f32);
-                }
+                let own = f64::from(most + total.ln() - score);
+                let Some(counted) = counted else {
+                    loss += own;
+                    continue;
+                };
+                let weight = counted.weights[number];
+                loss += f64::from(weight) * own;
+                row[target] -= 1.0;
+                row.iter_mut().for_each(|value| *value = *value * weight / counted.total);
             }
         },
     );
@@ -254,15 +266,19 @@ mod tests {
 
     #[test]
     fn a_likely_character_costs_little_and_pulls_little() {
-        let mut logits = [0.0, 3.0_f32.ln(), 0.0, 3.0_f32.ln()];
+        let [likely, unlikely] = [-(0.75_f64.ln()), -(0.25_f64.ln())];
+        for (weights, expected_loss, expected) in [
+            ([1.0, 1.0], likely + unlikely, [0.125, -0.125, -0.375, 0.375]),
+            ([3.0, 1.0], 3.0 * likely + unlikely, [0.1875, -0.1875, -0.1875, 0.1875]),
+        ] {
+            let mut logits = [0.0, 3.0_f32.ln(), 0.0, 3.0_f32.ln()];
+            let counted = Counted { weights: &weights, total: weights.iter().sum() };
 
-        let loss = cross_entropy(Lanes::new(), &mut logits, &[1, 0], Some(2));
+            let loss = cross_entropy(Lanes::new(), &mut logits, &[1, 0], Some(counted));
 
-        assert!((loss - (-(0.75_f64.ln()) - 0.25_f64.ln())).abs() < 1e-6);
-        let expected = [0.125, -0.125, -0.375, 0.375];
-        assert!(
-            logits.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-6),
-            "{logits:?}"
-        );
+            assert!((loss - expected_loss).abs() < 1e-6, "{loss}");
+            let mut pairs = logits.iter().zip(expected);
+            assert!(pairs.all(|(one, other)| (one - other).abs() < 1e-6), "{logits:?}");
+        }
     }
 }

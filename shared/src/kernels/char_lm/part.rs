@@ -2,7 +2,7 @@
 
 use super::attention::{Heads, Space};
 use super::curves::{
-    add, back_through_gelu, back_through_norm, cross_entropy, gained, gelu, normalize,
+    Counted, add, back_through_gelu, back_through_norm, cross_entropy, gained, gelu, normalize,
 };
 use super::layout::{BlockLayout, Layout};
 use crate::kernels::lanes::Lanes;
@@ -76,17 +76,17 @@ pub(super) struct BlockRows {
 }
 
 impl Part {
-    /// Reads windows of `ids` and `targets`; with `count`, the rows of the whole batch, goes back, too.
+    /// Reads windows of `ids` and `targets`; goes back, too, if it is said how much each target counts.
     pub(super) fn learn(
         &mut self,
         context: &Context,
         ids: &[u32],
         targets: &[u32],
-        count: Option<usize>,
+        counted: Option<Counted>,
     ) {
         self.forward(context, ids);
-        self.loss = cross_entropy(context.lanes, &mut self.logits, targets, count);
-        if count.is_some() {
+        self.loss = cross_entropy(context.lanes, &mut self.logits, targets, counted);
+        if counted.is_some() {
             self.back(context);
         }
     }

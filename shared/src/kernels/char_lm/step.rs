@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::curves::Counted;
 use super::layout::Layout;
 use super::part::{Context, PackedBlock, Part};
 use crate::kernels::lanes::Lanes;
@@ -36,20 +37,22 @@ impl Step {
         text: [&[u32]; 2],
         length: usize,
     ) -> f64 {
-        self.read(layout, parameters, text, length, false)
+        self.read(layout, parameters, text, length, None) / text[0].len() as f64
     }
 
-    /// As [`Self::loss`], and its gradient.
+    /// As [`Self::loss`], and its gradient. Each target counts as much as its weight says.
     pub fn run(
         &mut self,
         layout: &Layout,
         parameters: &[f32],
         text: [&[u32]; 2],
+        weights: &[f32],
         length: usize,
     ) -> f64 {
-        let loss = self.read(layout, parameters, text, length, true);
+        let counted = Counted { weights, total: weights.iter().sum() };
+        let loss = self.read(layout, parameters, text, length, Some(counted));
         self.gather(layout, parameters, text[0], length);
-        loss
+        loss / f64::from(counted.total)
     }
 
     fn read(
@@ -58,19 +61,22 @@ impl Step {
         parameters: &[f32],
         [ids, targets]: [&[u32]; 2],
         length: usize,
-        goes_back: bool,
+        counted: Option<Counted>,
     ) -> f64 {
         self.pack(layout, parameters);
         let at_once = ROWS.div_ceil(length) * length;
         self.parts.resize(ids.len().div_ceil(at_once), Part::default());
         let (packed, output) = (&self.packed, &self.output);
         let context = Context { lanes: Lanes::new(), layout, parameters, packed, output, length };
-        let count = goes_back.then_some(ids.len());
-        let text = ids.par_chunks(at_once).zip(targets.par_chunks(at_once));
-        self.parts.par_iter_mut().zip(text).for_each(|(part, (ids, targets))| {
-            part.learn(&context, ids, targets, count);
+        let text = ids.par_chunks(at_once).zip(targets.par_chunks(at_once)).enumerate();
+        self.parts.par_iter_mut().zip(text).for_each(|(part, (number, (ids, targets)))| {
+            let counted = counted.map(|all| Counted {
+                weights: &all.weights[number * at_once..][..targets.len()],
+                ..all
+            });
+            part.learn(&context, ids, targets, counted);
         });
-        self.parts.iter().map(|part| part.loss).sum::<f64>() / ids.len() as f64
+        self.parts.iter().map(|part| part.loss).sum()
     }
 
     fn pack(&mut self, layout: &Layout, parameters: &[f32]) {

@@ -28,8 +28,13 @@ fn text(config: &CharLmConfig, windows: usize, length: usize) -> [Vec<u32>; 2] {
     [(0..windows * length).map(id).collect(), (1..=windows * length).map(id).collect()]
 }
 
-/// The loss and its gradient by tensors and autodiff.
-fn by_tensors(model: &CharLm, text: &[Vec<u32>; 2], length: usize) -> (f64, Weights) {
+/// The loss and its gradient by tensors and autodiff, each character as heavy as is said.
+fn by_tensors(
+    model: &CharLm,
+    text: &[Vec<u32>; 2],
+    heavy: &[f32],
+    length: usize,
+) -> (f64, Weights) {
     let device = model.token_embedding.val().device();
     let windows = text[0].len() / length;
     let ids = |which: &[u32], shape: [usize; 2]| {
@@ -39,7 +44,9 @@ fn by_tensors(model: &CharLm, text: &[Vec<u32>; 2], length: usize) -> (f64, Weig
     let logits = model.logits(ids(&text[0], [windows, length]));
     let [_, _, vocab_size] = logits.dims();
     let logits = log_softmax(logits.reshape([windows * length, vocab_size]), 1);
-    let loss = logits.gather(1, ids(&text[1], [windows * length, 1])).mean().neg();
+    let losses = logits.gather(1, ids(&text[1], [windows * length, 1])).neg();
+    let heavy = Tensor::<2>::from_data(TensorData::new(heavy.to_vec(), losses.dims()), &device);
+    let loss = (losses * heavy.clone()).sum() / heavy.sum();
     let number = f64::from(loss.clone().into_scalar::<f32>());
     let gradients = loss.backward();
     let mut named = weights::of(model);
@@ -79,21 +86,27 @@ fn loss_and_gradient_are_those_of_the_tensors() {
     ] {
         let model = model(&config, &device);
         let text = text(&config, windows, length);
-        let (expected, gradient) = by_tensors(&model, &text, length);
         let layout = Layout::new(&config);
         let parameters = layout.read(&weights::of(&model)).unwrap();
-        let mut step = Step::default();
+        let alike = vec![1.0; text[0].len()];
+        let uneven: Vec<f32> = (0..text[0].len()).map(|place| (place % 4) as f32).collect();
+        for heavy in [&alike, &uneven] {
+            let (expected, gradient) = by_tensors(&model, &text, heavy, length);
+            let mut step = Step::default();
 
-        let loss = step.run(&layout, &parameters, [&text[0], &text[1]], length);
+            let loss = step.run(&layout, &parameters, [&text[0], &text[1]], heavy, length);
 
-        assert!((loss - expected).abs() < 1e-5 * expected, "{loss} {expected}");
-        assert_eq!(step.loss(&layout, &parameters, [&text[0], &text[1]], length), loss);
-        for (name, found) in layout.weights(&step.gradient) {
-            let expected = &gradient[&name];
-            let largest = expected.values.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-            assert!(largest > 0.0, "{name}");
-            for (one, other) in found.values.iter().zip(&expected.values) {
-                assert!((one - other).abs() < 1e-5 * largest.max(0.01), "{name}: {one} {other}");
+            assert!((loss - expected).abs() < 1e-5 * expected, "{loss} {expected}");
+            let plain = step.loss(&layout, &parameters, [&text[0], &text[1]], length);
+            assert_eq!(plain == loss, *heavy == alike, "{plain} {loss}");
+            for (name, found) in layout.weights(&step.gradient) {
+                let expected = &gradient[&name].values;
+                let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+                assert!(largest > 0.0, "{name}");
+                for (one, other) in found.values.iter().zip(expected) {
+                    let bound = 1e-5 * largest.max(0.01);
+                    assert!((one - other).abs() < bound, "{name}: {one} {other}");
+                }
             }
         }
     }
@@ -110,7 +123,7 @@ fn the_number_of_threads_changes_no_bit() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut step = Step::default();
-            let loss = step.run(&layout, &parameters, [&text[0], &text[1]], 10);
+            let loss = step.run(&layout, &parameters, [&text[0], &text[1]], &[1.0; 600], 10);
             (loss, step.gradient)
         })
     };
@@ -164,6 +177,7 @@ fn how_long_a_step_takes() {
     let parameters = layout.read(&weights::of(&config.init(1, &Device::flex()))).unwrap();
     let text = text(&config, 12, 64);
     let text = [&text[0][..], &text[1]];
+    let alike = vec![1.0; text[0].len()];
     let mut step = Step::default();
     let mut time = |what: &dyn Fn(&mut Step) -> f64| {
         let mut times: Vec<_> = (0..60)
@@ -183,7 +197,7 @@ fn how_long_a_step_takes() {
         std::cell::RefCell::new([parameters.clone(), parameters.clone(), parameters.clone()]);
     let learn = |step: &mut Step| {
         let [parameters, first, second] = &mut *moved.borrow_mut();
-        let loss = step.run(&layout, parameters, text, 64);
+        let loss = step.run(&layout, parameters, text, &alike, 64);
         adam(&rates, parameters, &step.gradient, first, second);
         loss
     };
@@ -191,7 +205,7 @@ fn how_long_a_step_takes() {
         println!(
             "round {round}, tenth and median: loss {:?}, with gradient {:?}, and AdamW {:?}",
             time(&|step| step.loss(&layout, &parameters, text, 64)),
-            time(&|step| step.run(&layout, &parameters, text, 64)),
+            time(&|step| step.run(&layout, &parameters, text, &alike, 64)),
             time(&learn),
         );
     }

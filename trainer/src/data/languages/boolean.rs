@@ -1,16 +1,19 @@
-//! Truth values, combined and evaluated, one expression a line: `(T&!F)|F=T`.
+//! Truth values, combined and evaluated, one expression a line: `(T&!F=T)|F=T`.
 //!
 //! `&` is and, `|` is or, `^` is exclusive or, `!` negates what follows it. A combination has two
-//! operands; one that is an operand itself stands in brackets. Brackets are up to three deep.
-//! Operators and truth values are equally likely; an operand is negated once in four. Held out
-//! are whole expressions.
+//! operands, and says what comes out; one that is an operand itself stands in brackets. Brackets are
+//! up to three deep. Operators and truth values are equally likely; an operand is negated once in
+//! four. Held out are whole expressions.
+//!
+//! Where brackets do not say what comes out of them, `(T&!F)|F=T`, no small model learned more than to
+//! guess: there are ten characters to every answer, and nothing in between tells what is right.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Line, Reader, Variable};
 
-/// An expression of up to 29 characters, the equals sign, the answer and the line break.
+/// An expression of up to 29 characters, the last equals sign and answer, and the line break.
 pub const LONGEST_LINE: usize = 32;
 
 /// How likely an operand is a combination, by how many brackets it is in already.
@@ -58,7 +61,7 @@ enum Position {
 /// - `left`: the value of its left operand, negation included, while the right one is awaited.
 /// - `decided`: whether `left` and `operator` leave the right operand nothing to change.
 /// - `first`, `combined by`, `second`: the last complete combination, from the character that
-///   completes it up to the next operand, operator or negation. `and`, `or` and `xor` are what
+///   completes it up to the next operand, operator or negation, its answer included. `and`, `or` and `xor` are what
 ///   comes out, each defined for its own operator only.
 /// - `last value`: what came out of the last complete combination, up to the end of the line.
 /// - `whole`: the answer, as soon as the expression is complete.
@@ -87,7 +90,7 @@ pub fn variables() -> Vec<Variable> {
 pub fn line(random: &mut ChaCha8Rng) -> Line {
     let mut content = String::new();
     let value = write_combination(random, 0, &mut content);
-    Line { text: format!("{content}={}", if value { 'T' } else { 'F' }), content }
+    Line { text: format!("{content}={}", letter(value)), content }
 }
 
 /// Writes two operands and an operator at this depth; what comes out.
@@ -99,6 +102,10 @@ fn write_combination(random: &mut ChaCha8Rng, depth: usize, text: &mut String) -
     operator.apply(first, second)
 }
 
+fn letter(value: bool) -> char {
+    if value { 'T' } else { 'F' }
+}
+
 fn write_operand(random: &mut ChaCha8Rng, depth: usize, text: &mut String) -> bool {
     let negated = random.random_bool(NEGATION);
     if negated {
@@ -108,11 +115,13 @@ fn write_operand(random: &mut ChaCha8Rng, depth: usize, text: &mut String) -> bo
     let value = if group {
         text.push('(');
         let value = write_combination(random, depth + 1, text);
+        text.push('=');
+        text.push(letter(value));
         text.push(')');
         value
     } else {
         let value = random.random();
-        text.push(if value { 'T' } else { 'F' });
+        text.push(letter(value));
         value
     };
     value != negated
@@ -133,10 +142,6 @@ pub struct Expression {
     complete: Option<Complete>,
     /// What came out of the last complete combination.
     last_value: Option<bool>,
-    /// Whether the equals sign is read.
-    equals: bool,
-    /// Whether the answer is read.
-    answered: bool,
     /// Whether the line is not of the language.
     lost: bool,
 }
@@ -149,6 +154,10 @@ struct Combination {
     first: Option<bool>,
     operator: Option<Operator>,
     second: Option<bool>,
+    /// Whether its equals sign is read.
+    equals: bool,
+    /// Whether its answer is read.
+    answered: bool,
 }
 
 /// A combination with both operands.
@@ -161,14 +170,7 @@ struct Complete {
 
 impl Default for Expression {
     fn default() -> Self {
-        Self {
-            open: vec![Combination::default()],
-            complete: None,
-            last_value: None,
-            equals: false,
-            answered: false,
-            lost: false,
-        }
+        Self { open: vec![Combination::default()], complete: None, last_value: None, lost: false }
     }
 }
 
@@ -190,16 +192,16 @@ impl Reader for Expression {
 impl Expression {
     /// Takes in a character; what kind it is, or `None` if it cannot stand here.
     fn advance(&mut self, character: char) -> Option<Position> {
-        if self.equals {
-            self.answer().filter(|answer| *answer == character)?;
-            self.answered = true;
-            return Some(Position::Answer);
+        let answer = self.answer();
+        let depth = self.open.len() - 1;
+        let innermost = self.open.last_mut()?;
+        if let Some(answer) = answer {
+            innermost.answered = true;
+            return (answer == character).then_some(Position::Answer);
         }
         if !matches!(character, ')' | '=') {
             self.complete = None;
         }
-        let depth = self.open.len() - 1;
-        let innermost = self.open.last_mut()?;
         let awaits_operand = innermost.awaits_operand();
         match character {
             'T' | 'F' if awaits_operand => {
@@ -214,14 +216,14 @@ impl Expression {
                 self.open.push(Combination::default());
                 Some(Position::Open)
             }
-            ')' if depth > 0 => {
+            ')' if depth > 0 && innermost.answered => {
                 let value = innermost.complete()?.value();
                 self.open.pop();
                 self.take_operand(value);
                 Some(Position::Close)
             }
-            '=' if depth == 0 && innermost.complete().is_some() => {
-                self.equals = true;
+            '=' if innermost.complete().is_some() && !innermost.equals => {
+                innermost.equals = true;
                 Some(Position::Equals)
             }
             _ if innermost.first.is_some() && innermost.operator.is_none() => {
@@ -249,8 +251,8 @@ impl Expression {
 
     /// What must follow: the truth value after the equals sign.
     fn answer(&self) -> Option<char> {
-        let whole = self.whole().filter(|_| self.equals && !self.answered)?;
-        Some(if whole { 'T' } else { 'F' })
+        let awaiting = self.open.last().filter(|innermost| innermost.equals && !innermost.answered);
+        Some(letter(awaiting?.complete()?.value()))
     }
 
     /// What comes out of the expression, once it is complete.

@@ -88,8 +88,8 @@ impl Language {
                 "Sums and differences of two numbers from 0 to 99; no answer is negative."
             }
             Self::Boolean => {
-                "Two truth values combined by and (&), or (|) or exclusive or (^); each may be \
-                 negated (!) or a combination in brackets, up to three deep."
+                "Two truth values combined by and (&), or (|) or exclusive or (^), and what comes \
+                 out; each may be negated (!) or a combination in brackets, up to three deep."
             }
             Self::Grammar => {
                 "A noun, up to two phrases or relative clauses with nouns of their own, and a \
@@ -102,7 +102,7 @@ impl Language {
     pub fn example(self) -> &'static str {
         match self {
             Self::Arithmetic => "27+58=85",
-            Self::Boolean => "(T&!F)|F=T",
+            Self::Boolean => "(T&!F=T)|F=T",
             Self::Grammar => "the keys by the hat that the boy sees were old.",
         }
     }

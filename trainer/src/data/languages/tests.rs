@@ -34,7 +34,7 @@ fn the_first_lines_of_seed_1() {
     }
 
     check(Language::Arithmetic, "86+38=124\n98+70=168\n");
-    check(Language::Boolean, "((!(F|T)|T)|T)&F=F\n((!F&F)&(F|!T))|F=F\n");
+    check(Language::Boolean, "((!(F|T=T)|T=T)|T=T)&F=F\n((!F&F=F)&(F|!T=F)=F)|F=F\n");
     check(
         Language::Grammar,
         "the uncles near the kings like themselves.\nthe uncle by the uncles sleeps.\n",
