@@ -65,6 +65,19 @@ pub struct Quality {
     /// correlation on the rows on which the feature is active; absent where nothing is encoded.
     #[serde(default)]
     pub spearman: Option<f64>,
+    /// The mean cosine between a row and its reconstruction.
+    #[serde(default)]
+    pub cosine: f64,
+    /// How long reconstructions are beside their rows: the mean ratio. Below 1 they shrink.
+    #[serde(default)]
+    pub norm_ratio: f64,
+    /// The relative reconstruction bias: 1 where no reconstruction would be better if it were longer or
+    /// shorter, below 1 where they shrink.
+    #[serde(default)]
+    pub reconstruction_bias: f64,
+    /// Share of the features that more than a tenth of the held-out rows activate.
+    #[serde(default)]
+    pub dense_share: f64,
 }
 
 /// What is known of one feature.

@@ -18,6 +18,7 @@ use crate::analysis::causal::Causal;
 use crate::analysis::consistency::Consistency;
 use crate::analysis::evaluation::{HeldOut, Reference};
 use crate::analysis::hidden::Told;
+use crate::analysis::interchange::Interchanged;
 use crate::analysis::reuse::Reuse;
 use crate::baselines::pca::Pca;
 use crate::data::languages::TaskAccuracy;
@@ -146,6 +147,8 @@ pub struct Export {
     pub model: Csae,
     /// On held-out text.
     pub quality: Quality,
+    /// On how many held-out rows so many features are active: 0, 1 and so on.
+    pub active_counts: Vec<usize>,
     /// What is known of its features.
     pub features: Vec<FeatureStats>,
     /// How many units with parts it has.
@@ -158,6 +161,8 @@ pub struct Export {
     pub reuse: Option<Reuse>,
     /// What of it tells the hidden variables of a generated language.
     pub hidden: Vec<Told>,
+    /// What exchanges of them between rows do to the language model.
+    pub interchange: Vec<Interchanged>,
     /// What its pairs do in the language model itself.
     pub causal: Causal,
 }

@@ -40,12 +40,71 @@ impl ActiveRows {
         self.values.chunks_exact(self.k).map(active).collect()
     }
 
-    /// The share of `n_features` that no row activates.
-    pub fn dead_share(&self, n_features: usize) -> f64 {
-        let mut fired = vec![false; n_features];
-        for (feature, value) in self.features.iter().zip(&self.values) {
-            fired[*feature as usize] |= *value > 0.0;
+    /// How many rows have no active feature, one, and so on up to the most that a row has.
+    pub fn histogram(&self) -> Vec<usize> {
+        let mut rows = vec![];
+        for count in self.counts() {
+            rows.resize(rows.len().max(count + 1), 0);
+            rows[count] += 1;
         }
-        fired.iter().filter(|fired| !**fired).count() as f64 / n_features as f64
+        rows
+    }
+
+    /// On how many rows each of `n_features` is active.
+    pub fn firings(&self, n_features: usize) -> Firings {
+        let mut rows = vec![0; n_features];
+        for (feature, value) in self.features.iter().zip(&self.values) {
+            rows[*feature as usize] += usize::from(*value > 0.0);
+        }
+        Firings { rows, of: self.values.len() / self.k.max(1) }
+    }
+}
+
+/// How often features fire.
+#[derive(Clone, Debug)]
+pub struct Firings {
+    /// On how many rows each: `[n_features]`.
+    pub rows: Vec<usize>,
+    /// Of how many.
+    pub of: usize,
+}
+
+impl Firings {
+    /// The share of features that no row activates.
+    pub fn dead_share(&self) -> f64 {
+        self.share(|rows| rows == 0)
+    }
+
+    /// The share of features that more than a tenth of the rows activate.
+    pub fn dense_share(&self) -> f64 {
+        self.share(|rows| 10 * rows > self.of)
+    }
+
+    fn share(&self, is_one: impl Fn(usize) -> bool) -> f64 {
+        let count = self.rows.iter().filter(|rows| is_one(**rows)).count();
+        count as f64 / self.rows.len() as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feature_that_fires_on_a_tenth_of_the_rows_is_not_dense_yet() {
+        let firings = Firings { rows: vec![0, 2, 3, 20], of: 20 };
+
+        assert_eq!((firings.dead_share(), firings.dense_share()), (0.25, 0.5));
+    }
+
+    #[test]
+    fn a_place_that_is_not_used_is_no_firing() {
+        let values = vec![0.5, 0.0, 1.0, 2.0];
+        let active = ActiveRows { k: 2, features: vec![0, 1, 0, 2], values };
+
+        let firings = active.firings(4);
+
+        assert_eq!((firings.rows, firings.of), (vec![2, 0, 1, 0], 2));
+        assert_eq!((active.counts(), active.histogram()), (vec![1, 2], vec![0, 1, 1]));
     }
 }

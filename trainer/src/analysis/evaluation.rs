@@ -13,7 +13,7 @@ use shared::sae::Autoencoder;
 use shared::weights::{to_ints, to_vec};
 use shared::{CharLm, Csae, Limits};
 
-use super::active_rows::ActiveRows;
+use super::active_rows::{ActiveRows, Firings};
 use super::coefficients::Coefficients;
 use super::measures;
 use crate::activations::{self, counted};
@@ -165,7 +165,7 @@ impl<'a> HeldOut<'a> {
     }
 
     /// Measures how well `rebuild` gives back scaled rows `[rows, d_model]`. What belongs to a code
-    /// (`l0`, `dead_share`, `spearman`) stays empty.
+    /// (`l0`, `dead_share`, `dense_share`, `spearman`) stays empty.
     ///
     /// # Errors
     /// The user stops it.
@@ -177,10 +177,13 @@ impl<'a> HeldOut<'a> {
             self.normalization.undo(rebuilt)
         })?;
         let Reference { clean, zero, mean, .. } = self.reference;
-        let ce_spliced = spliced.cross_entropy;
+        let (ce_spliced, d_model) = (spliced.cross_entropy, self.normalization.mean.len());
         Ok(Quality {
             mse: measures::mse(&self.rows, &reconstruction),
-            fvu: measures::fvu(&self.rows, &reconstruction, self.normalization.mean.len()),
+            fvu: measures::fvu(&self.rows, &reconstruction, d_model),
+            cosine: measures::cosine(&self.rows, &reconstruction, d_model),
+            norm_ratio: measures::norm_ratio(&self.rows, &reconstruction, d_model),
+            reconstruction_bias: measures::reconstruction_bias(&self.rows, &reconstruction),
             ce_spliced,
             kl: spliced.kl,
             ce_recovered_zero: measures::ce_recovered(clean, ce_spliced, zero),
@@ -203,11 +206,12 @@ impl<'a> HeldOut<'a> {
             active.add(output.active);
             output.reconstruction
         })?;
-        let counts = active.counts();
+        let (counts, firings) = (active.counts(), active.firings(n_features));
         let quality = Quality {
             l0: counts.iter().sum::<usize>() as f64 / counts.len() as f64,
             l0_max: counts.iter().copied().max().unwrap_or(0) as f64,
-            dead_share: active.dead_share(n_features),
+            dead_share: firings.dead_share(),
+            dense_share: firings.dense_share(),
             spearman: coefficients.spearman(),
             ..quality
         };
@@ -220,7 +224,7 @@ impl<'a> HeldOut<'a> {
     /// The user stops it.
     pub fn evaluate_any(&self, model: &dyn Autoencoder) -> Result<Quality> {
         let [n_features, _] = model.directions().dims();
-        let mut fired = vec![false; n_features];
+        let mut firings = Firings { rows: vec![0; n_features], of: self.count() };
         let mut coefficients = Coefficients::new(n_features);
         let (mut active, mut most, mut count) = (0, 0, 0);
         let quality = self.measure(&mut |rows| {
@@ -233,7 +237,7 @@ impl<'a> HeldOut<'a> {
                 let before = active;
                 on.for_each(|(feature, value)| {
                     coefficients.add_one(feature, features[feature], *value);
-                    fired[feature] = true;
+                    firings.rows[feature] += 1;
                     active += 1;
                 });
                 most = most.max(active - before);
@@ -244,7 +248,8 @@ impl<'a> HeldOut<'a> {
         Ok(Quality {
             l0: active as f64 / count as f64,
             l0_max: most as f64,
-            dead_share: fired.iter().filter(|fired| !**fired).count() as f64 / n_features as f64,
+            dead_share: firings.dead_share(),
+            dense_share: firings.dense_share(),
             spearman: coefficients.spearman(),
             ..quality
         })

@@ -13,6 +13,7 @@ use burn::prelude::*;
 use super::active_rows::ActiveRows;
 use super::probing::{Detection, ProbeConfig, ProbeError, ProbeRows, ValueProbe, probe};
 use super::screening::sparse::SparseRows;
+use super::sparse_probe::sparse_probe;
 use super::truth_table::{BinaryVariable, TruthTable, truth_table};
 use crate::data::languages::{AnnotatedText, Variable};
 
@@ -26,6 +27,8 @@ const POSITION: &str = "position";
 const LEAST_ROWS: usize = 1_000;
 /// All positions together.
 pub const ANYWHERE: &str = "anywhere";
+/// How many features a logistic probe is given.
+const PROBED: [usize; 3] = [1, 2, 5];
 /// What is computed from what: a variable, and the two that its truth table is by.
 const TABLES: [(&str, [&str; 2]); 5] = [
     ("carry", ["left units above 4", "right units above 4"]),
@@ -54,6 +57,9 @@ pub struct Told {
     pub feature: Option<Detection>,
     /// The best two features together.
     pub pair: Option<Detection>,
+    /// The balanced accuracy of a logistic probe on the 1, 2 and 5 features that differ most: 0.5 by
+    /// chance; absent where all rows have the value, or none.
+    pub sparse: [Option<f64>; 3],
     /// How well the best feature, two features and unit do on a variable that nothing should tell.
     pub control: [Option<f64>; 3],
     /// What the best unit does for each combination of what the variable is computed from.
@@ -141,6 +147,7 @@ pub fn tell(active: &Active, text: &AnnotatedText, first: usize) -> Result<Vec<T
     let count = active.features.len();
     let few = |variable: &&Variable| variable.values.len() <= MOST_VALUES;
     let places = Place::all_of(text, first, count);
+    let halves = [Halves::of(&active.features), Halves::of(&active.units)];
     let mut all = vec![];
     for variable in text.hidden.iter().filter(few) {
         let control = text.control_of(variable);
@@ -152,7 +159,8 @@ pub fn tell(active: &Active, text: &AnnotatedText, first: usize) -> Result<Vec<T
             let (values, by_chance) = (place.only(&values), place.only(&by_chance));
             let known = values.iter().filter(|value| **value >= 0).count();
             if place.name == ANYWHERE || known >= LEAST_ROWS {
-                all.extend(tell_at(active, text, variable, place, [values, by_chance])?);
+                let values = [&values[..], &by_chance];
+                all.extend(tell_at((active, &halves), text, variable, place, values)?);
             }
         }
     }
@@ -161,27 +169,27 @@ pub fn tell(active: &Active, text: &AnnotatedText, first: usize) -> Result<Vec<T
 
 /// What tells each of the `values` of a variable at a place, and those of its control.
 fn tell_at(
-    active: &Active,
+    (active, [of_features, of_units]): (&Active, &[Halves; 2]),
     text: &AnnotatedText,
     variable: &Variable,
     place: &Place,
-    [values, by_chance]: [Vec<i8>; 2],
+    [values, by_chance]: [&[i8]; 2],
 ) -> Result<Vec<Told>, ProbeError> {
-    let features = probed(&active.features, &values, 2)?;
-    let control_features = probed(&active.features, &by_chance, 2)?;
+    let features = of_features.probed(values, 2)?;
+    let control_features = of_features.probed(by_chance, 2)?;
     let (mut units, mut control_units) = (vec![], vec![]);
     if !active.units.is_empty() {
-        units = probed(&active.units, &values, 1)?;
-        control_units = probed(&active.units, &by_chance, 1)?;
+        units = of_units.probed(values, 1)?;
+        control_units = of_units.probed(by_chance, 1)?;
     }
-    let told = |found: &ValueProbe| {
+    let told = |found: &ValueProbe| -> Result<Told, ProbeError> {
         let unit = detection(&units, found.value, 0);
         let control = [
             detection(&control_features, found.value, 0),
             detection(&control_features, found.value, 1),
             detection(&control_units, found.value, 0),
         ];
-        Told {
+        Ok(Told {
             variable: variable.name.clone(),
             value: variable.values.get(found.value as usize).cloned().unwrap_or_default(),
             place: place.name.clone(),
@@ -189,31 +197,54 @@ fn tell_at(
             always: found.f1_of_always,
             feature: found.best.first().cloned(),
             pair: found.best.get(1).cloned(),
+            sparse: of_features.sparse(values, found.value)?,
             control: control.map(|detection| detection.map(|it| it.f1)),
             table: unit
                 .as_ref()
                 .filter(|_| found.value == 1)
-                .and_then(|unit| table(active, unit, text, variable, (place.first, &values))),
+                .and_then(|unit| table(active, unit, text, variable, (place.first, values))),
             unit,
-        }
+        })
     };
-    Ok(features.iter().map(told).collect())
+    features.iter().map(told).collect()
 }
 
 fn detection(probes: &[ValueProbe], value: i8, size: usize) -> Option<Detection> {
     probes.iter().find(|probe| probe.value == value)?.best.get(size).cloned()
 }
 
-fn probed(columns: &SparseRows, values: &[i8], most: usize) -> Result<Vec<ValueProbe>, ProbeError> {
-    let half = columns.len() / 2;
-    let (train, test) = (part(columns, 0..half), part(columns, half..columns.len()));
-    let (chosen, judged) = values.split_at(half.min(values.len()));
-    let config = ProbeConfig { largest: most, ..ProbeConfig::default() };
-    probe(
-        ProbeRows { columns: &train, values: chosen },
-        ProbeRows { columns: &test, values: judged },
-        &config,
-    )
+/// The rows to choose detectors on, and those to judge them on.
+struct Halves([SparseRows; 2]);
+
+impl Halves {
+    fn of(columns: &SparseRows) -> Self {
+        let half = columns.len() / 2;
+        Self([part(columns, 0..half), part(columns, half..columns.len())])
+    }
+
+    /// The rows of both halves with the `values` of a variable.
+    fn with<'a>(&'a self, values: &'a [i8]) -> [ProbeRows<'a>; 2] {
+        let Self([chosen, judged]) = self;
+        let (first, second) = values.split_at(chosen.len().min(values.len()));
+        let rows = |columns, values| ProbeRows { columns, values };
+        [rows(chosen, first), rows(judged, second)]
+    }
+
+    /// The best detectors of each value, of at most so many columns.
+    fn probed(&self, values: &[i8], most: usize) -> Result<Vec<ValueProbe>, ProbeError> {
+        let [chosen, judged] = self.with(values);
+        probe(chosen, judged, &ProbeConfig { largest: most, ..ProbeConfig::default() })
+    }
+
+    /// The balanced accuracies of logistic probes for a value.
+    fn sparse(&self, values: &[i8], value: i8) -> Result<[Option<f64>; 3], ProbeError> {
+        let [chosen, judged] = self.with(values);
+        let mut all = [None; 3];
+        for (accuracy, count) in all.iter_mut().zip(PROBED) {
+            *accuracy = sparse_probe(chosen, judged, value, count)?.balanced_accuracy;
+        }
+        Ok(all)
+    }
 }
 
 fn part(rows: &SparseRows, range: std::ops::Range<usize>) -> SparseRows {
@@ -304,6 +335,9 @@ mod tests {
         assert_eq!((unit.parts[0].column, unit.f1), (7, 1.0));
         assert!(carry.feature.as_ref().unwrap().f1 < 0.9, "{carry:?}");
         assert_eq!(carry.pair.as_ref().unwrap().f1, 1.0);
+        // One feature cannot weigh two inputs; two can.
+        assert!(carry.sparse[0].unwrap() < 1.0, "{carry:?}");
+        assert_eq!(carry.sparse[1..], [Some(1.0); 2]);
         let cells = &carry.table.as_ref().unwrap().cells;
         let rates: Vec<f64> = cells.iter().map(|cell| cell.rate.unwrap()).collect();
         assert_eq!(rates, [0.0, 0.0, 0.0, 1.0]);
@@ -345,5 +379,8 @@ mod tests {
         let carry = told_of_carry(&all);
         assert!(carry.unit.is_none() && carry.table.is_none());
         assert_eq!(carry.pair.as_ref().unwrap().f1, 1.0);
+        // One feature cannot weigh two inputs; two can.
+        assert!(carry.sparse[0].unwrap() < 1.0, "{carry:?}");
+        assert_eq!(carry.sparse[1..], [Some(1.0); 2]);
     }
 }

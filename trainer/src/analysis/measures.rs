@@ -14,6 +14,46 @@ pub fn fvu(rows: &[f32], reconstruction: &[f32], d_model: usize) -> f64 {
     squared_error(rows, reconstruction) / variation(rows, d_model)
 }
 
+/// The mean over rows of `<x, x_hat> / (|x| |x_hat|)`, 0 where either is 0 (SAELens, evals.py).
+pub fn cosine(rows: &[f32], reconstruction: &[f32], d_model: usize) -> f64 {
+    let cosine = |row: &[f32], rebuilt: &[f32]| {
+        ratio(dot(row, rebuilt), (dot(row, row) * dot(rebuilt, rebuilt)).sqrt())
+    };
+    mean_over_rows(rows, reconstruction, d_model, cosine)
+}
+
+/// The mean over rows of `|x_hat| / |x|`, 0 where `x` is 0 (`l2_ratio` of SAELens, evals.py).
+pub fn norm_ratio(rows: &[f32], reconstruction: &[f32], d_model: usize) -> f64 {
+    let length = |row: &[f32]| dot(row, row).sqrt();
+    let ratio = |row: &[f32], rebuilt: &[f32]| ratio(length(rebuilt), length(row));
+    mean_over_rows(rows, reconstruction, d_model, ratio)
+}
+
+/// The relative reconstruction bias `sum |x_hat|^2 / sum <x, x_hat>` (Rajamanoharan et al., Improving
+/// Dictionary Learning with Gated Sparse Autoencoders, 2024): one over the factor by which all
+/// reconstructions would have to be longer to leave least.
+pub fn reconstruction_bias(rows: &[f32], reconstruction: &[f32]) -> f64 {
+    dot(reconstruction, reconstruction) / dot(rows, reconstruction)
+}
+
+fn mean_over_rows(
+    rows: &[f32],
+    reconstruction: &[f32],
+    d_model: usize,
+    of: impl Fn(&[f32], &[f32]) -> f64,
+) -> f64 {
+    let pairs = rows.chunks_exact(d_model).zip(reconstruction.chunks_exact(d_model));
+    pairs.map(|(row, rebuilt)| of(row, rebuilt)).sum::<f64>() / (rows.len() / d_model) as f64
+}
+
+fn dot(one: &[f32], other: &[f32]) -> f64 {
+    one.iter().zip(other).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum()
+}
+
+fn ratio(above: f64, below: f64) -> f64 {
+    if below > 0.0 { above / below } else { 0.0 }
+}
+
 /// Share of what an ablation costs that a reconstruction recovers:
 /// `(CE_ablated - CE_spliced) / (CE_ablated - CE_clean)`, from means over all characters
 /// (SAELens, evals.py).
@@ -62,6 +102,26 @@ mod tests {
     #[test]
     fn predicting_the_mean_leaves_all_variance_unexplained() {
         assert_eq!(fvu(&ROWS, &[2.0, 20.0, 2.0, 20.0, 2.0, 20.0], 2), 1.0);
+    }
+
+    #[test]
+    fn half_a_row_has_its_direction_and_half_its_length() {
+        let half = ROWS.map(|value| value / 2.0);
+
+        assert!((cosine(&ROWS, &half, 2) - 1.0).abs() < 1e-12);
+        assert!((norm_ratio(&ROWS, &half, 2) - 0.5).abs() < 1e-12);
+        assert!((reconstruction_bias(&ROWS, &half) - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn directions_and_lengths_are_means_over_rows() {
+        let (rows, rebuilt) = ([3.0, 4.0, 1.0, 0.0, 0.0, 0.0], [4.0, 3.0, 0.0, 2.0, 1.0, 1.0]);
+
+        // 24 / 25, 0, and a row of nothing.
+        assert!((cosine(&rows, &rebuilt, 2) - 0.32).abs() < 1e-12);
+        assert!((norm_ratio(&rows, &rebuilt, 2) - 1.0).abs() < 1e-12);
+        // 25 + 4 + 2 over 24.
+        assert!((reconstruction_bias(&rows, &rebuilt) - 31.0 / 24.0).abs() < 1e-12);
     }
 
     #[test]

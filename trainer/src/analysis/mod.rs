@@ -13,6 +13,7 @@ pub mod features;
 pub mod hidden;
 pub mod in_model;
 pub mod interaction;
+pub mod interchange;
 pub mod measures;
 pub mod missing;
 pub mod non_negative;

@@ -62,6 +62,27 @@ pub fn sparse_probe(
     })
 }
 
+/// The `k` columns whose means differ most between one of a variable's `values` and all others, the best
+/// of each value first.
+///
+/// # Errors
+/// There are not as many values as rows.
+pub fn most_different(rows: ProbeRows, values: usize, k: usize) -> Result<Vec<u32>, ProbeError> {
+    rows.check()?;
+    let of_values: Vec<Vec<u32>> =
+        (0..values).map(|value| Chosen::new(rows, value as i8, k).columns).collect();
+    let mut all: Vec<u32> = vec![];
+    for rank in 0..k {
+        for column in of_values.iter().filter_map(|columns| columns.get(rank)) {
+            if !all.contains(column) {
+                all.push(*column);
+            }
+        }
+    }
+    all.truncate(k);
+    Ok(all)
+}
+
 /// The columns of a probe, and what makes their standard deviation 1.
 struct Chosen {
     columns: Vec<u32>,

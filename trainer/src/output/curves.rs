@@ -141,11 +141,11 @@ fn winners(curves: &[Vec<&Method>]) -> String {
         let fvu = least(|method| method.mean(|quality| quality.fvu))?;
         let ce = least(|method| -method.mean(recovered))?;
         Some(format!(
-            "k = {k}: {} has the lowest FVU ({}), {} recovers most of the loss ({}).",
+            "k = {k}: {} has the lowest FVU ({:.5}), {} recovers most of the loss ({:.5}).",
             fvu.method,
-            with_interval(fvu, |quality| quality.fvu),
+            fvu.mean(|quality| quality.fvu),
             ce.method,
-            with_interval(ce, recovered)
+            ce.mean(recovered)
         ))
     };
     ks.iter().filter_map(of_k).collect::<Vec<_>>().join("\n")

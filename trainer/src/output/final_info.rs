@@ -41,6 +41,10 @@ pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
             info.final_info_dict.insert(format!("{}_consistency", export.name), json!(told));
         }
     }
+    for export in results.exports.iter().filter(|export| !export.interchange.is_empty()) {
+        let name = format!("{}_interchange", export.name);
+        info.final_info_dict.insert(name, json!(export.interchange));
+    }
     if let Some(transcoder) = &results.transcoder {
         info.add("transcoder_fvu", &[transcoder.fvu]);
         info.add("transcoder_silent_fvu", &[transcoder.fvu_silent]);
@@ -68,7 +72,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
 type Field = fn(&Quality) -> f64;
 
 fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
-    let fields: [(&str, Field); 9] = [
+    let fields: [(&str, Field); 13] = [
         ("mse", |quality| quality.mse),
         ("fvu", |quality| quality.fvu),
         ("l0", |quality| quality.l0),
@@ -78,6 +82,10 @@ fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
         ("ce_recovered_zero", |quality| quality.ce_recovered_zero),
         ("ce_recovered_mean", |quality| quality.ce_recovered_mean),
         ("kl", |quality| quality.kl),
+        ("cosine", |quality| quality.cosine),
+        ("norm_ratio", |quality| quality.norm_ratio),
+        ("reconstruction_bias", |quality| quality.reconstruction_bias),
+        ("dense_share", |quality| quality.dense_share),
     ];
     for (field, value) in fields {
         let values: Vec<f64> = qualities.iter().map(value).collect();

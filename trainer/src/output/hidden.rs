@@ -114,15 +114,26 @@ pub fn notes(results: &Results) -> Option<String> {
         let _ = write!(
             text,
             "\n\nWhat of {} tells hidden variables: F1 on rows that it was not chosen on (in brackets on \
-             a control variable), anywhere and where it is told best.\n{:<20} {:<6} {:<16} {:>7} {:>15} \
-             {:>15} {:>15}",
-            name, "variable", "value", "place", "always", "unit", "feature", "two features"
+             a control variable), anywhere and where it is told best; behind it the balanced accuracy of a \
+             logistic probe on the 1, 2 and 5 features that differ most.\n{:<20} {:<6} {:<16} {:>7} {:>15} \
+             {:>15} {:>15}  {:>5} {:>5} {:>5}",
+            name,
+            "variable",
+            "value",
+            "place",
+            "always",
+            "unit",
+            "feature",
+            "two features",
+            1,
+            2,
+            5
         );
         for told in anywhere_and_best(hidden) {
             let [feature, pair, unit] = told.control;
             let _ = write!(
                 text,
-                "\n{:<20} {:<6} {:<16} {:>7.3} {:>15} {:>15} {:>15}",
+                "\n{:<20} {:<6} {:<16} {:>7.3} {:>15} {:>15} {:>15} ",
                 told.variable,
                 told.value,
                 told.place,
@@ -131,6 +142,10 @@ pub fn notes(results: &Results) -> Option<String> {
                 beside_control(&told.feature, feature),
                 beside_control(&told.pair, pair)
             );
+            for accuracy in told.sparse {
+                let _ =
+                    write!(text, " {:>5}", accuracy.map_or("-".into(), |it| format!("{it:.3}")));
+            }
         }
     }
     Some(text)
@@ -158,7 +173,7 @@ fn csv(all: &[Told]) -> String {
     for kind in ["unit", "feature", "two_features"] {
         let _ = write!(text, ",{kind},{kind}_f1,{kind}_precision,{kind}_recall,{kind}_control_f1");
     }
-    text.push('\n');
+    text.push_str(",balanced_accuracy_1,balanced_accuracy_2,balanced_accuracy_5\n");
     for told in all {
         let [rows, positives] = told.rows;
         let _ = write!(text, "{},{},", told.variable, told.value);
@@ -180,6 +195,9 @@ fn csv(all: &[Told]) -> String {
                     )
                 }
             };
+        }
+        for accuracy in told.sparse {
+            let _ = write!(text, ",{}", accuracy.map_or(String::new(), |it| format!("{it:.5}")));
         }
         text.push('\n');
     }
@@ -247,6 +265,7 @@ mod tests {
             unit: Some(unit),
             feature: None,
             pair: None,
+            sparse: [Some(0.5), Some(0.75), None],
             control: [None, None, Some(0.125)],
             table: Some(TruthTable { variables, cells }),
         }
@@ -260,8 +279,9 @@ mod tests {
              unit,unit_f1,unit_precision,unit_recall,unit_control_f1,\
              feature,feature_f1,feature_precision,feature_recall,feature_control_f1,\
              two_features,two_features_f1,two_features_precision,two_features_recall,\
-             two_features_control_f1\n\
-             carry,yes,\"right, digit 2\",30,10,0.50000,7,0.66667,1.00000,0.50000,0.12500,,,,,,,,,,\n"
+             two_features_control_f1,\
+             balanced_accuracy_1,balanced_accuracy_2,balanced_accuracy_5\n\
+             carry,yes,\"right, digit 2\",30,10,0.50000,7,0.66667,1.00000,0.50000,0.12500,,,,,,,,,,,0.50000,0.75000,\n"
         );
         let lines: Vec<String> = truth(&told()).lines().map(String::from).collect();
         assert_eq!(lines[0], "place,left,right,rows,fires,low,high,mean_strength");

@@ -10,6 +10,7 @@ pub mod final_info;
 pub mod folded;
 pub mod folder;
 pub mod hidden;
+pub mod interchange;
 pub mod npy;
 pub mod plots;
 pub mod png;
@@ -66,6 +67,7 @@ fn write_own(experiment: &Experiment, results: &Results) -> Result<()> {
     let tables = combinations::tables(results)
         .chain(causal::tables(results))
         .chain(hidden::tables(results))
+        .chain(interchange::tables(results))
         .chain(comparisons::tables(results))
         .chain(curves::tables(results));
     for (name, table) in tables {

@@ -4,7 +4,7 @@ use shared::plot::{Axis, Chart, Mark, Scale, Series};
 use shared::report::{Metric, Quality};
 
 use crate::plan::Relation;
-use crate::results::{Method, Results, TrainingResult};
+use crate::results::{Export, Method, Results, TrainingResult};
 
 /// All charts of a run by name.
 pub fn all(results: &Results) -> Vec<(String, Chart)> {
@@ -14,6 +14,7 @@ pub fn all(results: &Results) -> Vec<(String, Chart)> {
         ("fvu", bars(results, "Unexplained variance", "FVU, lower is better", 0.0, |q| q.fvu)),
         ("loss_added", loss_added(results)),
         ("feature_density", density(results)),
+        ("active_features", active_features(results)),
     ];
     charts.extend(schedule(results).map(|chart| ("schedule", chart)));
     if results.relation == Relation::Steps {
@@ -85,7 +86,7 @@ fn schedule(results: &Results) -> Option<Chart> {
         Some(series)
     };
     let shown = [
-        ("active features", "sparsity_k"),
+        ("features", "sparsity_k"),
         ("combination size", "combination_size"),
         ("learning rate", "learning_rate"),
     ];
@@ -208,6 +209,28 @@ fn bar_series(label: &str, values: &[Vec<f64>]) -> Series {
         mark: Mark::Bars,
         points: values.iter().enumerate().map(|(i, v)| (i as f64, mean(v))).collect(),
         intervals: values.iter().map(|v| range(v)).collect(),
+    }
+}
+
+/// On which share of the rows so many features are active.
+fn active_features(results: &Results) -> Chart {
+    let series = |export: &Export| {
+        let rows = export.active_counts.iter().sum::<usize>().max(1) as f64;
+        let counts = export.active_counts.iter().enumerate();
+        let shares = counts.map(|(active, count)| (active as f64, *count as f64 / rows));
+        Series {
+            label: export.name.clone(),
+            mark: Mark::LinePoints,
+            points: shares.filter(|(_, share)| *share > 0.0).collect(),
+            intervals: vec![],
+        }
+    };
+    Chart {
+        title: "How many features are active".into(),
+        subtitle: Some(format!("{} held-out rows", results.held_out_rows)),
+        x: axis("active features in a row (L0)", Scale::Linear),
+        y: axis("share of rows", Scale::Log10),
+        series: results.exports.iter().map(series).collect(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use shared::report::Quality;
 
-use super::{causal, combinations, comparisons, curves, hidden};
+use super::{causal, combinations, comparisons, curves, hidden, interchange};
 use crate::experiment::{Experiment, Run};
 use crate::plan::Relation;
 use crate::results::{Method, Results};
@@ -30,6 +30,28 @@ pub fn summary(results: &Results) -> String {
             spread(method, |quality| quality.ce_recovered_zero),
             method.mean(|quality| quality.kl),
             spearman(method),
+        );
+    }
+    text
+}
+
+/// How reconstructions lie beside their rows, and how many features fire all the time.
+fn shapes(results: &Results) -> String {
+    let width = longest(results.methods.iter().map(|method| &*method.name), 14);
+    let mut text = format!(
+        "{:<width$} {:>8} {:>10} {:>8} {:>7} {:>7}",
+        "method", "cosine", "norm ratio", "bias", "L0 max", "dense"
+    );
+    for method in &results.methods {
+        let _ = write!(
+            text,
+            "\n{:<width$} {:>8.4} {:>10.4} {:>8.4} {:>7.1} {:>6.1}%",
+            method.name,
+            method.mean(|quality| quality.cosine),
+            method.mean(|quality| quality.norm_ratio),
+            method.mean(|quality| quality.reconstruction_bias),
+            method.mean(|quality| quality.l0_max),
+            100.0 * method.mean(|quality| quality.dense_share),
         );
     }
     text
@@ -73,6 +95,9 @@ field replaces all of it: compare CE recovered with care.)
 KL: how far the language model's predictions with the reconstruction in place are from the untouched
 ones, KL(clean | spliced), nats per character. Spearman: whether the finished code orders the rows on
 which a feature is active as the encoder does, the mean over features; 1 where the code only chooses.
+Cosine and norm ratio: the mean over rows between a scaled row and its reconstruction. Bias: by how much
+longer all reconstructions are than would leave least; below 1 they shrink. Dense: features that more
+than a tenth of the rows activate.
 A method called _silent is the trained model with its units silent: what its features say alone.
 Learning rates were chosen by the FVU on rows of the training text, in the column selection.";
 
@@ -84,12 +109,14 @@ pub fn notes(run: &Run, explained: &[(Experiment, Results)]) -> String {
         parts.extend(remarks(experiment));
         parts.extend([language_model(experiment, results), activations(experiment, results)]);
         parts.push(summary(results));
+        parts.push(shapes(results));
         parts.extend(experiment.apart.is_none().then(|| EXPLANATION.into()));
         parts.extend(comparisons::notes(results));
         parts.extend(curves::notes(results));
         parts.extend(combinations::notes(results));
         parts.extend(causal::notes(results));
         parts.extend(hidden::notes(results));
+        parts.extend(interchange::notes(results));
         parts.push(trainings(results));
         parts.extend(diverged(results));
         parts.push(format!("What the language model writes:\n\n{}\n", results.lm.sample));

@@ -14,8 +14,10 @@ use crate::analysis::combinations::{self, ReadText};
 use crate::analysis::consistency::{Consistency, Findings, consistency};
 use crate::analysis::evaluation::{Evaluated, HeldOut};
 use crate::analysis::features::{self, RowText};
+use crate::analysis::interchange::{Asked, Interchanged};
 use crate::analysis::{hidden, reuse};
 use crate::experiment::{Experiment, TrialResult};
+use crate::interrupt;
 use crate::plan::ModelConfig;
 
 /// Of the language model that has learned nothing.
@@ -128,14 +130,17 @@ impl Export {
             Some(hidden) => hidden::tell(&hidden::Active::of(model, active), hidden, first)?,
             None => vec![],
         };
+        let interchange = interchange(experiment, held_out, lm, model, active)?;
         let live: Vec<usize> =
             (0..features.len()).filter(|one| features[*one].density > 0.0).collect();
         let consistency = agreement(&told, &finished, config.d_model);
         Ok(Self {
             name: trial.trial.label(),
             quality,
+            active_counts: active.histogram(),
             units: sets.len(),
             hidden,
+            interchange,
             causal,
             combinations: with_seeds(told, consistency.as_ref()),
             consistency,
@@ -145,6 +150,36 @@ impl Export {
             config,
         })
     }
+}
+
+/// What exchanging the features of hidden variables does; nothing where there are none.
+fn interchange(
+    experiment: &Experiment,
+    held_out: &HeldOut,
+    lm: &CharLm,
+    model: &FinishedCsae,
+    active: &ActiveRows,
+) -> Result<Vec<Interchanged>> {
+    let (Some(language), Some(text)) = (experiment.text.language(), &experiment.text.hidden) else {
+        return Ok(vec![]);
+    };
+    let asked = Asked {
+        held_out,
+        lm,
+        model,
+        codes: &active.codes(),
+        text,
+        vocab: &experiment.text.corpus.vocab,
+        first: experiment.windows().counted(0).start,
+        likeliest: &held_out.likeliest(),
+        scale: held_out.scale(),
+    };
+    let mut all = vec![];
+    for exchange in language.exchanges() {
+        interrupt::check()?;
+        all.extend(asked.exchange(exchange)?);
+    }
+    Ok(all)
 }
 
 /// How far the other models have the combinations of the first; nothing without units.

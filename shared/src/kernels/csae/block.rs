@@ -60,9 +60,6 @@ pub(super) struct Block {
     slopes: Vec<f32>,
     /// The slopes along each step's change: `[rows, steps, width]`.
     pulls: Vec<f32>,
-    /// What the steps add to the slopes along products of directions: `[rows, width, width]`. With
-    /// a table of them.
-    crosstalk: Vec<f32>,
     /// What was left before each step: `[rows, steps, d_model]`. Without a table of products.
     before: Vec<f32>,
     /// The directions weighted by `pulls`: `[rows, steps, d_model]`. Likewise.
@@ -169,8 +166,6 @@ impl Block {
         self.residual.resize(rows * d_model, 0.0);
         self.slopes.resize(rows * self.width, 0.0);
         self.pulls.resize(rows * self.steps * self.width, 0.0);
-        let tables = if has_table { rows * self.width * self.width } else { 0 };
-        self.crosstalk.resize(tables, 0.0);
         let echoes = if has_table { 0 } else { rows * self.steps * d_model };
         self.before.resize(echoes, 0.0);
         self.echoes.resize(echoes, 0.0);
@@ -239,8 +234,7 @@ impl Block {
         let refit = Refit { lanes, active: count, width, gram: &self.gram };
         refit.backward(self.pace, values, slopes, pulls, &mut self.space[..width]);
         if !context.gram.is_empty() {
-            let out = &mut self.crosstalk[row * width * width..][..width * width];
-            return refit.crosstalk(values, pulls, out);
+            return;
         }
         let centred = &self.centred[row * d_model..][..d_model];
         let tables = row * steps * d_model..(row + 1) * steps * d_model;
@@ -306,15 +300,13 @@ impl<'a> Firing<'a> {
         self.block.left(self.row)
     }
 
-    pub(super) fn centred(&self) -> &'a [f32] {
-        self.block.centred(self.row)
+    /// How many strengths a row has room for.
+    pub(super) fn width(&self) -> usize {
+        self.block.width
     }
 
-    /// What the steps add to the slopes along the products of its direction with those of all
-    /// active features. With a table of products.
-    pub(super) fn crosstalk(&self) -> &'a [f32] {
-        let width = self.block.width;
-        &self.block.crosstalk[(self.row * width + self.slot) * width..][..width]
+    pub(super) fn centred(&self) -> &'a [f32] {
+        self.block.centred(self.row)
     }
 
     /// The features that are active on its row.
@@ -323,8 +315,8 @@ impl<'a> Firing<'a> {
     }
 
     /// For each step of refitting: the strengths of all active features before it, and the slopes
-    /// along their changes.
-    pub(super) fn steps(&self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
+    /// along their changes; both `[width]`.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> + Clone {
         let Block { steps, width, .. } = *self.block;
         let values = &self.block.values[self.row * (steps + 1) * width..];
         let pulls = &self.block.pulls[self.row * steps * width..][..steps * width];

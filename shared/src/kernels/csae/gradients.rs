@@ -67,6 +67,8 @@ struct Gathering<'a> {
     /// With a table of products, the weights that refitting gives to them:
     /// `[features, n_features]`.
     crosstalk: Option<&'a mut [f32]>,
+    /// What one firing adds to them.
+    own_weights: Vec<f32>,
     /// The sum of the slopes along the feature's product with its direction.
     toward: f32,
     /// What the features so far add to the slope along the decoder's bias.
@@ -87,6 +89,7 @@ impl<'a> Gathering<'a> {
             to_decoder: Default::default(),
             to_encoder: Default::default(),
             crosstalk,
+            own_weights: vec![],
             toward: 0.0,
             bias: vec![0.0; context.model.parameters.d_model()],
         }
@@ -121,7 +124,8 @@ impl<'a> Gathering<'a> {
     fn refit(&mut self, place: usize, firing: &Firing<'a>) {
         if let Some(weights) = &mut self.crosstalk {
             let n_features = self.context.model.parameters.n_features();
-            crosstalk::add(&mut weights[place * n_features..][..n_features], firing);
+            let weights = &mut weights[place * n_features..][..n_features];
+            crosstalk::add(self.context.lanes, weights, firing, &mut self.own_weights);
             let pulls = firing.steps().map(|(_, pulls)| pulls[firing.slot]).sum();
             self.toward += pulls;
             return self.decode(pulls, firing.centred());

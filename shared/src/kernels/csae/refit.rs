@@ -68,14 +68,6 @@ impl Refit<'_> {
             slope.iter_mut().zip(&*space).for_each(|(slope, back)| *slope -= back);
         }
     }
-
-    /// What the steps add to the slopes along the products of directions, `i` with `j` and `j` with
-    /// `i` together: `-sum_t u_i v_j + v_i u_j`, the pace within `u`, as `pulls` has it;
-    /// `[active, width]`.
-    pub(super) fn crosstalk(&self, values: &[f32], pulls: &[f32], out: &mut [f32]) {
-        let Self { lanes, active, width, .. } = *self;
-        lanes.0.dispatch(Crosstalk { width, values, pulls, out: &mut out[..active * width] });
-    }
 }
 
 /// The largest sum of a column's sizes, at least 1. Columns are rows: the table is symmetric.
@@ -100,39 +92,5 @@ impl WithSimd for LargestSum<'_> {
             largest = simd.max_f32s(largest, sum);
         }
         simd.reduce_max_f32s(largest)
-    }
-}
-
-/// See [`Refit::crosstalk`].
-struct Crosstalk<'a> {
-    width: usize,
-    values: &'a [f32],
-    pulls: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Crosstalk<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { width, values, pulls, out } = self;
-        let registers = width / S::F32_LANES;
-        let steps = pulls.len() / width;
-        let ((all_values, _), (all_pulls, _)) = (S::as_simd_f32s(values), S::as_simd_f32s(pulls));
-        let (out, _) = S::as_mut_simd_f32s(out);
-        for (slot, out) in out.chunks_exact_mut(registers).enumerate() {
-            for (register, out) in out.iter_mut().enumerate() {
-                let mut sum = simd.splat_f32s(0.0);
-                for step in 0..steps {
-                    let pull = simd.splat_f32s(-pulls[step * width + slot]);
-                    let value = simd.splat_f32s(-values[step * width + slot]);
-                    let place = step * registers + register;
-                    sum = simd.mul_add_e_f32s(pull, all_values[place], sum);
-                    sum = simd.mul_add_e_f32s(value, all_pulls[place], sum);
-                }
-                *out = sum;
-            }
-        }
     }
 }

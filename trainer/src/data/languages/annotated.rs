@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Exchange;
+
 /// What is behind a text. Positions count characters from 0; what is said of a position follows
 /// from the characters up to it and including it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +78,28 @@ impl AnnotatedText {
     /// The hidden variable of this name.
     pub fn variable(&self, name: &str) -> Option<&Variable> {
         self.hidden.iter().find(|variable| variable.name == name)
+    }
+
+    /// What else decides the character after the last of these, the text's first ones, beside what is
+    /// exchanged; nothing where it is not exchanged.
+    pub fn alike(&self, exchange: &Exchange, characters: &[char]) -> Option<String> {
+        let position = characters.len().checked_sub(1)?;
+        if let Some(place) = exchange.place {
+            let here = self.variable("position")?.name_at(position)?;
+            if here != place {
+                return None;
+            }
+        }
+        let mut alike = String::new();
+        for name in exchange.alike {
+            alike += self.variable(name)?.name_at(position)?;
+            alike.push(' ');
+        }
+        if exchange.same_word {
+            let word = characters.iter().rev().take_while(|character| character.is_alphabetic());
+            alike.extend(word);
+        }
+        Some(alike)
     }
 
     /// Which line a position is in.
@@ -190,6 +214,21 @@ mod tests {
             }
             (character == 'x').then_some('y')
         })
+    }
+
+    #[test]
+    fn what_else_decides_is_told_by_variables_and_the_word_so_far() {
+        let text = annotated("ab ba");
+        let characters: Vec<char> = text.text.chars().collect();
+        let all = Exchange { variable: "b", place: None, alike: &["b"], same_word: true };
+
+        let alike = |exchange: &Exchange, count: usize| text.alike(exchange, &characters[..count]);
+
+        assert_eq!(alike(&all, 2).unwrap(), "yes ba");
+        assert_eq!(alike(&all, 5).unwrap(), "no ab");
+        assert_eq!(alike(&Exchange { same_word: false, ..all }, 5).unwrap(), "no ");
+        assert_eq!(alike(&Exchange { alike: &["c"], ..all }, 5), None);
+        assert_eq!(alike(&Exchange { place: Some("end"), ..all }, 5), None);
     }
 
     #[test]

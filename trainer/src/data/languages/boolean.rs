@@ -61,10 +61,10 @@ enum Position {
 /// - `left`: the value of its left operand, negation included, while the right one is awaited.
 /// - `decided`: whether `left` and `operator` leave the right operand nothing to change.
 /// - `first`, `combined by`, `second`: the last complete combination, from the character that
-///   completes it up to the next operand, operator or negation, its answer included. `and`, `or` and `xor` are what
-///   comes out, each defined for its own operator only.
+///   completes it up to the next operand, operator or negation. `and`, `or` and `xor` are what comes
+///   out, each defined for its own operator only, and until the answer is read, which tells.
 /// - `last value`: what came out of the last complete combination, up to the end of the line.
-/// - `whole`: the answer, as soon as the expression is complete.
+/// - `whole`: the last answer, from where the expression is complete until it is read.
 pub fn variables() -> Vec<Variable> {
     let positions = ["literal", "not", "operator", "open", "close", "equals", "answer", "end"];
     let operators = ["&", "|", "^"];
@@ -140,6 +140,8 @@ pub struct Expression {
     open: Vec<Combination>,
     /// The last complete combination, until something else begins.
     complete: Option<Complete>,
+    /// Whether its answer is read.
+    told: bool,
     /// What came out of the last complete combination.
     last_value: Option<bool>,
     /// Whether the line is not of the language.
@@ -170,7 +172,13 @@ struct Complete {
 
 impl Default for Expression {
     fn default() -> Self {
-        Self { open: vec![Combination::default()], complete: None, last_value: None, lost: false }
+        Self {
+            open: vec![Combination::default()],
+            complete: None,
+            told: false,
+            last_value: None,
+            lost: false,
+        }
     }
 }
 
@@ -197,6 +205,7 @@ impl Expression {
         let innermost = self.open.last_mut()?;
         if let Some(answer) = answer {
             innermost.answered = true;
+            self.told = true;
             return (answer == character).then_some(Position::Answer);
         }
         if !matches!(character, ')' | '=') {
@@ -245,6 +254,7 @@ impl Expression {
         }
         if let Some(complete) = innermost.complete() {
             self.complete = Some(complete);
+            self.told = false;
             self.last_value = Some(complete.value());
         }
     }
@@ -284,12 +294,14 @@ impl Expression {
             set(Hidden::CombinedBy, complete.operator as i8);
             set(Hidden::Second, truth(complete.second));
             let own = [Hidden::And, Hidden::Or, Hidden::Xor][complete.operator as usize];
-            set(own, truth(complete.value()));
+            if !self.told {
+                set(own, truth(complete.value()));
+            }
         }
         if let Some(value) = self.last_value {
             set(Hidden::LastValue, truth(value));
         }
-        if let Some(whole) = self.whole() {
+        if let Some(whole) = self.whole().filter(|_| !self.told) {
             set(Hidden::Whole, truth(whole));
         }
         Some(())

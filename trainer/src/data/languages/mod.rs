@@ -51,6 +51,20 @@ pub enum Split {
     Validation,
 }
 
+/// A hidden variable, and what else decides the next character: rows that are alike in all else can be
+/// given the value of each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange {
+    /// The variable.
+    pub variable: &'static str,
+    /// At which kind of position, if not at any.
+    pub place: Option<&'static str>,
+    /// The other variables that decide.
+    pub alike: &'static [&'static str],
+    /// Whether the word so far decides as well.
+    pub same_word: bool,
+}
+
 /// A line as it is generated.
 struct Line {
     /// Without its line break.
@@ -94,6 +108,42 @@ impl Language {
             Self::Grammar => {
                 "A noun, up to two phrases or relative clauses with nouns of their own, and a \
                  verb or pronoun that agrees with the first noun in number and gender."
+            }
+        }
+    }
+
+    /// What can be exchanged between two lines, so that it is known what must follow then.
+    pub fn exchanges(self) -> &'static [Exchange] {
+        const fn at_equals(variable: &'static str, alike: &'static [&'static str]) -> Exchange {
+            Exchange { variable, place: Some("equals"), alike, same_word: false }
+        }
+        match self {
+            Self::Arithmetic => {
+                &const {
+                    [
+                        at_equals("carry", &["operator", "left tens", "right tens"]),
+                        at_equals("borrow", &["operator", "left tens", "right tens"]),
+                    ]
+                }
+            }
+            Self::Boolean => {
+                &const {
+                    [
+                        at_equals("first", &["combined by", "second"]),
+                        at_equals("second", &["first", "combined by"]),
+                        at_equals("combined by", &["first", "second"]),
+                    ]
+                }
+            }
+            Self::Grammar => {
+                &const {
+                    [Exchange {
+                        variable: "head number",
+                        place: None,
+                        alike: &["position", "subject gender"],
+                        same_word: true,
+                    }]
+                }
             }
         }
     }

@@ -22,11 +22,11 @@ fn an_expression_by_hand() {
     check(line, "first", ". . . . true true true true . true true true .");
     check(line, "combined by", ". . . . & & & & . | | | .");
     check(line, "second", ". . . . true true true true . false false false .");
-    check(line, "and", ". . . . true true true true . . . . .");
-    check(line, "or", ". . . . . . . . . true true true .");
+    check(line, "and", ". . . . true true . . . . . . .");
+    check(line, "or", ". . . . . . . . . true true . .");
     check(line, "xor", ". . . . . . . . . . . . .");
     check(line, "last value", ". . . . true true true true true true true true .");
-    check(line, "whole", ". . . . . . . . . true true true .");
+    check(line, "whole", ". . . . . . . . . true true . .");
     let answers = Language::Boolean.annotate(line).answers;
     let expected = [5, 10].map(|position| Answer { position, expected: 'T' });
     assert_eq!(answers, expected);
@@ -36,9 +36,9 @@ fn an_expression_by_hand() {
 fn a_negated_combination_is_shown_before_its_negation() {
     let line = "T^!(F|T=T)=T\n";
 
-    check(line, "or", ". . . . . . true true true . . . .");
+    check(line, "or", ". . . . . . true true . . . . .");
     check(line, "second", ". . . . . . true true true false false false .");
-    check(line, "xor", ". . . . . . . . . true true true .");
+    check(line, "xor", ". . . . . . . . . true true . .");
     check(line, "last value", ". . . . . . true true true true true true .");
     check(line, "depth", "0 0 0 1 1 1 1 1 1 0 0 0 .");
     check(line, "left", "true true true . false false . . . . . . .");
