@@ -140,7 +140,7 @@ fn run_1() -> Plan {
 }
 
 /// As the source planned it. Two rounds, because one contains no AND of three. They are slow, above all on
-/// many active features, so that one training at the learning rate of the TopK must do.
+/// many active features, so that they learn at the learning rate of the TopK.
 fn run_2() -> Plan {
     let attention = AttentionConfig::new().with_rounds(2).with_combination_size(4);
     let graduated =
@@ -150,11 +150,7 @@ fn run_2() -> Plan {
         question: "Does attention profit from fewer and fewer features and larger and larger combinations?",
         trials: vec![
             base("topk"),
-            Trial {
-                rate_of: Some("topk".into()),
-                seeds: Seeds::One,
-                ..csae("attention", graduated)
-            },
+            Trial { rate_of: Some("topk".into()), ..csae("attention", graduated) },
         ],
         every_text: false,
         relation: Relation::Steps,

@@ -159,6 +159,8 @@ pub struct Export {
     pub consistency: Option<Consistency>,
     /// How they share features.
     pub reuse: Option<Reuse>,
+    /// Where the heads of its attention look: for each the share of every partner, the null slot last.
+    pub attention: Option<Vec<Vec<f64>>>,
     /// What of it tells the hidden variables of a generated language.
     pub hidden: Vec<Told>,
     /// What exchanges of them between rows do to the language model.

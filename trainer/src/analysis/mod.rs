@@ -3,6 +3,7 @@
 pub mod active_rows;
 pub mod agreement;
 pub mod alternation;
+pub mod attending;
 pub mod causal;
 pub mod coefficients;
 pub mod combinations;

@@ -22,6 +22,9 @@ pub struct Reuse {
     pub entropy: f64,
     /// The Gini coefficient of uses over live features: 0 is even, 1 is all in one.
     pub gini: f64,
+    /// How many features take part in no combination, in one, and so on, with parts drawn at random: the
+    /// mean over draws.
+    pub features_by_chance: Vec<f64>,
     /// 95 % of the entropies with parts drawn at random from the live features.
     pub entropy_by_chance: [f64; 2],
     /// The same for the Gini coefficient.
@@ -37,19 +40,24 @@ pub fn of(combinations: &[Vec<usize>], live: &[usize], n_features: usize) -> Opt
     }
     let uses = counted(combinations.iter().flatten().copied(), n_features);
     let mut stream = random::stream(0, "reuse by chance");
-    let (mut entropies, mut ginis) = (vec![], vec![]);
+    let (mut entropies, mut ginis, mut by_chance) = (vec![], vec![], vec![]);
     for _ in 0..SHUFFLES {
         let draw = |parts: &Vec<usize>| index::sample(&mut stream, live.len(), parts.len());
         let drawn: Vec<usize> = combinations.iter().flat_map(draw).map(|at| live[at]).collect();
         let uses = counted(drawn.into_iter(), n_features);
         entropies.push(entropy(&uses));
         ginis.push(gini(&uses, live));
+        for uses in live.iter().map(|feature| uses[*feature]) {
+            by_chance.resize(by_chance.len().max(uses + 1), 0.0);
+            by_chance[uses] += 1.0 / SHUFFLES as f64;
+        }
     }
     Some(Reuse {
         used: uses.iter().filter(|uses| **uses > 0).count(),
         most: uses.iter().copied().max().unwrap_or(0),
         entropy: entropy(&uses),
         gini: gini(&uses, live),
+        features_by_chance: by_chance,
         entropy_by_chance: middle(entropies)?,
         gini_by_chance: middle(ginis)?,
         uses,
@@ -95,6 +103,9 @@ mod tests {
         assert_eq!((reuse.uses[0], reuse.uses[1], reuse.used, reuse.most), (39, 1, 40, 39));
         assert!(reuse.gini > reuse.gini_by_chance[1], "{reuse:?}");
         assert!(reuse.entropy < reuse.entropy_by_chance[0], "{reuse:?}");
+        assert!((reuse.features_by_chance.iter().sum::<f64>() - 100.0).abs() < 1e-9);
+        // 78 parts on 100 features: some 46 of them are in none.
+        assert!((reuse.features_by_chance[0] - 46.0).abs() < 5.0, "{reuse:?}");
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub fn all(results: &Results) -> Vec<(String, Chart)> {
         ("active_features", active_features(results)),
     ];
     charts.extend(schedule(results).map(|chart| ("schedule", chart)));
+    charts.extend(attention_patterns(results).map(|chart| ("attention_patterns", chart)));
+    charts.extend(feature_reuse(results).map(|chart| ("feature_reuse", chart)));
+    charts.extend(strongest(results).map(|chart| ("combinations", chart)));
     if results.relation == Relation::Steps {
         charts.push(("fvu_steps", steps(results)));
         charts.extend(changes(results).map(|chart| ("fvu_changes", chart)));
@@ -96,6 +99,78 @@ fn schedule(results: &Results) -> Option<Chart> {
         x: axis("step", Scale::Linear),
         y: axis("share of the largest value", Scale::Linear),
         series: shown.into_iter().filter_map(series).collect(),
+    })
+}
+
+/// Where the heads of the fullest attention look.
+fn attention_patterns(results: &Results) -> Option<Chart> {
+    let export = results.exports.iter().rev().find(|export| export.attention.is_some())?;
+    let heads = export.attention.as_ref()?;
+    let partners = heads.first()?.len() - 1;
+    let share = |place: usize| {
+        let points = heads.iter().enumerate().map(|(head, shares)| (head as f64, shares[place]));
+        let label = match place {
+            place if place == partners => "nothing".into(),
+            0 => "strongest".into(),
+            place => format!("partner {}", place + 1),
+        };
+        Series { label, mark: Mark::Stack, points: points.collect(), intervals: vec![] }
+    };
+    let names = (1..=heads.len()).map(|head| head.to_string()).collect();
+    Some(Chart {
+        title: format!("Where the heads of {} look", export.name),
+        subtitle: Some("mean share of attention over the active features of held-out rows".into()),
+        x: axis("head", Scale::Categories(names)),
+        y: axis("share of attention", Scale::Linear),
+        series: (0..=partners).map(share).collect(),
+    })
+}
+
+/// In how many combinations features take part, beside parts drawn at random.
+fn feature_reuse(results: &Results) -> Option<Chart> {
+    let export = results.exports.iter().rev().find(|export| export.reuse.is_some())?;
+    let reuse = export.reuse.as_ref()?;
+    let live = reuse.features_by_chance.iter().sum::<f64>();
+    let most = reuse.most.max(reuse.features_by_chance.len().saturating_sub(1));
+    let mut counts = vec![0.0; most + 1];
+    reuse.uses.iter().filter(|uses| **uses > 0).for_each(|uses| counts[*uses] += 1.0);
+    counts[0] = (live - reuse.used as f64).max(0.0);
+    let chance = |uses: usize| reuse.features_by_chance.get(uses).copied().unwrap_or(0.0);
+    let series = |label: &str, value: &dyn Fn(usize) -> f64| Series {
+        label: label.into(),
+        mark: Mark::Bars,
+        points: (0..=most).map(|uses| (uses as f64, value(uses))).collect(),
+        intervals: vec![],
+    };
+    Some(Chart {
+        title: format!("How often features of {} are reused", export.name),
+        subtitle: Some(format!("{} combinations, {live:.0} live features", export.units)),
+        x: axis(
+            "combinations that a feature takes part in",
+            Scale::Categories((0..=most).map(|uses| uses.to_string()).collect()),
+        ),
+        y: axis("features", Scale::Linear),
+        series: vec![series("found", &|uses| counts[uses]), series("by chance", &chance)],
+    })
+}
+
+/// How strong combinations are, and how frequent.
+fn strongest(results: &Results) -> Option<Chart> {
+    let export = results.exports.iter().rev().find(|export| !export.combinations.is_empty())?;
+    let of_size = |(size, label): (usize, &str)| {
+        let some = export.combinations.iter().filter(|one| one.size() == size);
+        let points: Vec<(f64, f64)> =
+            some.map(|one| (one.support as f64, one.interaction)).collect();
+        let series = Series { label: label.into(), mark: Mark::Points, points, intervals: vec![] };
+        (!series.points.is_empty()).then_some(series)
+    };
+    let sizes = [(2, "pairs"), (3, "triples"), (4, "quadruples")];
+    Some(Chart {
+        title: format!("What features of {} say together", export.name),
+        subtitle: Some(format!("{} held-out rows", results.held_out_rows)),
+        x: axis("rows on which all parts are active", Scale::Log10),
+        y: axis("interaction |I(P)|", Scale::Linear),
+        series: sizes.into_iter().filter_map(of_size).collect(),
     })
 }
 

@@ -15,7 +15,7 @@ use crate::analysis::consistency::{Consistency, Findings, consistency};
 use crate::analysis::evaluation::{Evaluated, HeldOut};
 use crate::analysis::features::{self, RowText};
 use crate::analysis::interchange::{Asked, Interchanged};
-use crate::analysis::{hidden, reuse};
+use crate::analysis::{attending, hidden, reuse};
 use crate::experiment::{Experiment, TrialResult};
 use crate::interrupt;
 use crate::plan::ModelConfig;
@@ -145,6 +145,7 @@ impl Export {
             combinations: with_seeds(told, consistency.as_ref()),
             consistency,
             reuse: reuse::of(&sets, &live, features.len()),
+            attention: attending::shares(model, active),
             features,
             model: model.model.clone(),
             config,
