@@ -39,7 +39,7 @@ pub fn charts(results: &Results) -> Vec<(String, Chart)> {
     let Some(first) = near.first() else { return vec![] };
     let chart = |label: &str, of: fn(&Comparison) -> Difference| Chart {
         title: format!("Differences to {}", first.reference),
-        subtitle: Some(subtitle(&far, of)),
+        subtitle: Some(subtitle([&near, &far], of)),
         x: Axis {
             label: String::new(),
             scale: Scale::Categories(near.iter().map(|one| label_of(one, &near)).collect()),
@@ -59,22 +59,30 @@ pub fn charts(results: &Results) -> Vec<(String, Chart)> {
     ]
 }
 
-/// What the whiskers mean, and what lies beyond the drawing.
-fn subtitle(far: &[&Comparison], of: fn(&Comparison) -> Difference) -> String {
-    let mut text = "seed by seed; whiskers: 95 %, across 0 if not distinguishable".to_string();
-    if !far.is_empty() {
-        let beyond = far.iter().map(|one| format!("{} {:+.3}", one.name, of(one).mean));
-        text += &format!("; beyond: {}", beyond.collect::<Vec<_>>().join(", "));
+/// What the whiskers mean, what a star means, and what lies beyond the drawing.
+fn subtitle([near, far]: [&[&Comparison]; 2], of: fn(&Comparison) -> Difference) -> String {
+    let mut parts = vec!["whiskers: 95 %".to_string()];
+    let mut others: Vec<&str> =
+        near.iter().filter(|one| is_to_another(one, near)).map(|one| &*one.reference).collect();
+    others.dedup();
+    if !others.is_empty() {
+        parts.push(format!("*: to {}", others.join(", ")));
     }
-    text
+    if !far.is_empty() {
+        let beyond = far.iter().map(|one| format!("{} {:+.2}", one.name, of(one).mean));
+        parts.push(format!("beyond: {}", beyond.collect::<Vec<_>>().join(", ")));
+    }
+    parts.join("; ")
 }
 
-/// The trial, and what it is compared with where that is not what the first one is.
+/// Whether a trial is compared with another one than the first is.
+fn is_to_another(one: &Comparison, all: &[&Comparison]) -> bool {
+    one.reference != all[0].reference
+}
+
+/// The trial, with a star if it is compared with another one than the first is.
 fn label_of(one: &Comparison, all: &[&Comparison]) -> String {
-    match one.reference == all[0].reference {
-        true => one.name.clone(),
-        false => format!("{} to {}", one.name, one.reference),
-    }
+    format!("{}{}", one.name, if is_to_another(one, all) { "*" } else { "" })
 }
 
 fn name(results: &Results) -> Option<&'static str> {

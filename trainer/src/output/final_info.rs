@@ -23,6 +23,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
     info.add("held_out_ce_zero_ablation", &[results.reference.zero]);
     info.add("held_out_ce_mean_ablation", &[results.reference.mean]);
     info.add("held_out_kl_zero_ablation", &[results.reference.kl_zero]);
+    info.add("autoencoder_steps", &[experiment.profile.autoencoder_training.steps as f64]);
     for method in &results.methods {
         add_quality(&mut info, &method.name, &method.qualities);
         // Those with another number of active features are no methods of their own.

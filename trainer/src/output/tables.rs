@@ -254,6 +254,10 @@ fn of_plan(run: &Run) -> String {
     if run.plan.curve.is_some() {
         lines += "pareto.md         from few active features to many; .csv: the same\n";
     }
+    if run.subjects.iter().any(|subject| subject.text.hidden.is_some()) {
+        lines += "hidden/           generated languages: what tells their hidden variables, and what the\n\
+                  \x20                 language model makes of exchanging it (_interchange.csv)\n";
+    }
     lines
 }
 

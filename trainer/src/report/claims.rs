@@ -152,13 +152,19 @@ fn best_baseline(of: Of) -> Option<Claim> {
     Some(Claim { text, table: "methods" })
 }
 
-/// Where several runs were made under the same conditions, the autoencoder that leaves least in all.
+/// Under which conditions a run was made, and how long its autoencoders learned, if it says so.
+fn condition_of<'a>(of: &Of<'a>) -> ([&'a str; 4], Option<u64>) {
+    (of.conditions(), of.mean("autoencoder_steps").map(|steps| steps as u64))
+}
+
+/// Where several runs were made under the same conditions and learned as long, the autoencoder that leaves
+/// least in all.
 fn best_of_all(results: &[Of]) -> Vec<Claim> {
-    let mut conditions: Vec<[&str; 4]> = results.iter().map(Of::conditions).collect();
+    let mut conditions: Vec<_> = results.iter().map(condition_of).collect();
     conditions.sort();
     conditions.dedup();
-    let claim = |condition: &[&str; 4]| {
-        let alike = results.iter().filter(|of| of.conditions() == *condition);
+    let claim = |condition: &([&str; 4], Option<u64>)| {
+        let alike = results.iter().filter(|of| condition_of(of) == *condition);
         let of_each = alike.filter_map(|of| {
             let best = *of.methods().iter().rfind(|method| !is_baseline(method))?;
             Some((of.mean(&format!("{best}_fvu"))?, best, of.run))
@@ -167,10 +173,11 @@ fn best_of_all(results: &[Of]) -> Vec<Claim> {
         bests.sort_by(|one, other| one.0.total_cmp(&other.0));
         let ((left, method, run), others) = bests.split_first()?;
         let others: Vec<&str> = others.iter().map(|(_, _, run)| *run).collect();
-        let [dataset, _, profile, device] = condition;
+        let ([dataset, _, profile, device], steps) = condition;
+        let steps = steps.map_or(String::new(), |steps| format!(" that learn for {steps} steps"));
         let text = format!(
-            "Of the runs on {dataset} with profile {profile} on {device}, {run} has the autoencoder that \
-             leaves least, {method} with {}; the others are {}.",
+            "Of the runs on {dataset} with profile {profile} on {device}{steps}, {run} has the autoencoder \
+             that leaves least, {method} with {}; the others are {}.",
             digits(*left),
             others.join(", ")
         );
@@ -263,8 +270,10 @@ mod tests {
         let one = run("one", "cpu", &[("topk", &[0.2])]);
         let other = run("other", "cpu", &[("units", &[0.1]), ("pca", &[0.01])]);
         let unlike = run("unlike", "full", &[("units", &[0.05])]);
+        let mut longer = run("longer", "cpu", &[("units", &[0.05])]);
+        longer.datasets.values_mut().for_each(|info| info.add("autoencoder_steps", &[3_000.0]));
 
-        let texts = texts(&[one, other, unlike]);
+        let texts = texts(&[one, other, unlike, longer]);
 
         let of_all: Vec<&String> = texts.iter().filter(|text| text.starts_with("Of the")).collect();
         assert_eq!(of_all.len(), 1, "{texts:?}");

@@ -13,8 +13,8 @@ const MOST_ROWS: usize = 80;
 
 /// What stands before all tables.
 const WARNING: &str = "\
-Numbers compare only where data set (and its SHA-256), profile and device are the same: the table of
-runs says where they are. A profile is a size: `smoke` is for tests and says nothing about models,
+Numbers compare only where data set (and its SHA-256), profile, device and the autoencoders' steps are
+the same: the table of runs says where they are. A profile is a size: `smoke` is for tests and says nothing about models,
 `cpu` learns a small language model for a short time, `full` has nanoGPT's sizes. The numbers that the
 source has published were made by another program with a profile of its own on a machine that it does
 not name; they stand beside ours to show the order of magnitude, and nothing here is computed from
