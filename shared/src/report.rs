@@ -75,9 +75,10 @@ pub struct Quality {
     /// shorter, below 1 where they shrink.
     #[serde(default)]
     pub reconstruction_bias: f64,
-    /// Share of the features that more than a tenth of the held-out rows activate.
+    /// Share of the features that more than a tenth of the held-out rows activate; absent where nothing is
+    /// encoded.
     #[serde(default)]
-    pub dense_share: f64,
+    pub dense_share: Option<f64>,
 }
 
 /// What is known of one feature.

@@ -11,7 +11,7 @@ mod trial;
 use shared::{AttentionConfig, UnitsConfig};
 
 pub use profile::{
-    AutoencoderTraining, CompositionTraining, DictionaryCompletion, LmTraining, Profile,
+    AutoencoderTraining, CompositionTraining, DictionaryCompletion, Emphasis, LmTraining, Profile,
     ProfileName,
 };
 pub use trial::{CsaeTrial, ModelConfig, Rival, RivalConfig, Schedule, Seeds, Trial, TrialModel};

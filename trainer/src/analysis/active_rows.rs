@@ -1,5 +1,6 @@
 //! Which features are active on which rows, and how strongly.
 
+use burn::prelude::*;
 use shared::TopK;
 use shared::weights::{to_ints, to_vec};
 
@@ -23,10 +24,24 @@ impl ActiveRows {
         self.values.extend(to_vec(active.values));
     }
 
+    /// The rows in their order, so many at a time, as a decoder reads them.
+    pub fn batches(&self, rows: usize, device: &Device) -> impl Iterator<Item = TopK> {
+        let (k, size) = (self.k.max(1), (rows * self.k).max(1));
+        self.features.chunks(size).zip(self.values.chunks(size)).map(move |(ids, values)| {
+            let shape = [ids.len() / k, k];
+            let ids: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
+            TopK {
+                values: Tensor::from_data(TensorData::new(values.to_vec(), shape), device),
+                indices: Tensor::from_data(TensorData::new(ids, shape), device),
+            }
+        })
+    }
+
     /// The active features of each row, by their numbers.
     pub fn codes(&self) -> SparseRows {
         let mut codes = SparseRows::default();
-        let rows = self.features.chunks_exact(self.k).zip(self.values.chunks_exact(self.k));
+        let rows =
+            self.features.chunks_exact(self.k.max(1)).zip(self.values.chunks_exact(self.k.max(1)));
         for (features, values) in rows {
             let entries = features.iter().copied().zip(values.iter().copied());
             codes.push(entries.filter(|(_, value)| *value > 0.0));
@@ -37,7 +52,7 @@ impl ActiveRows {
     /// How many features are active in each row.
     pub fn counts(&self) -> Vec<usize> {
         let active = |row: &[f32]| row.iter().filter(|value| **value > 0.0).count();
-        self.values.chunks_exact(self.k).map(active).collect()
+        self.values.chunks_exact(self.k.max(1)).map(active).collect()
     }
 
     /// How many rows have no active feature, one, and so on up to the most that a row has.

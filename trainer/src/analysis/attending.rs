@@ -1,16 +1,14 @@
 //! Where the heads of an attention look: at partners, or at the null slot, which says nothing.
 
-use burn::prelude::*;
-use shared::TopK;
 use shared::sae::{Autoencoder, FinishedCsae};
 use shared::weights::to_vec;
 
 use super::active_rows::ActiveRows;
 
-/// On how many rows, at most.
-const ROWS: usize = 4_096;
-/// How many of them at once.
+/// How many rows at once.
 const ROWS_AT_ONCE: usize = 512;
+/// How often, at most.
+const BATCHES: usize = 8;
 
 /// For each head the mean share of attention that the strongest partner gets, the second one, and so on,
 /// and the null slot at last; over all active features of the first rows. Of the last round, where there
@@ -18,18 +16,10 @@ const ROWS_AT_ONCE: usize = 512;
 pub fn shares(model: &FinishedCsae, active: &ActiveRows) -> Option<Vec<Vec<f64>>> {
     let attention = model.model.attention.as_ref()?;
     let (size, k) = (model.limits.combination_size, active.k);
-    let device = model.directions().device();
     let mut sums: Vec<Vec<f64>> = vec![];
     let mut count = 0_usize;
-    let some = |size: usize| (size * k).min(active.values.len());
-    let values = active.values[..some(ROWS)].chunks(some(ROWS_AT_ONCE).max(1));
-    for (values, features) in values.zip(active.features.chunks(some(ROWS_AT_ONCE).max(1))) {
-        let shape = [values.len() / k, k];
-        let ids: Vec<i32> = features[..values.len()].iter().map(|id| *id as i32).collect();
-        let code = TopK {
-            values: Tensor::from_data(TensorData::new(values.to_vec(), shape), &device),
-            indices: Tensor::from_data(TensorData::new(ids, shape), &device),
-        };
+    for code in active.batches(ROWS_AT_ONCE, &model.directions().device()).take(BATCHES) {
+        let values = to_vec(code.values.clone());
         let weights = attention.forward(&code, size).weights;
         let [_, n_heads, _, places] = weights.dims();
         sums.resize(n_heads, vec![0.0; places]);
@@ -52,6 +42,7 @@ pub fn shares(model: &FinishedCsae, active: &ActiveRows) -> Option<Vec<Vec<f64>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::prelude::*;
     use shared::{AttentionConfig, CsaeConfig};
 
     #[test]

@@ -211,7 +211,7 @@ impl<'a> HeldOut<'a> {
             l0: counts.iter().sum::<usize>() as f64 / counts.len() as f64,
             l0_max: counts.iter().copied().max().unwrap_or(0) as f64,
             dead_share: firings.dead_share(),
-            dense_share: firings.dense_share(),
+            dense_share: Some(firings.dense_share()),
             spearman: coefficients.spearman(),
             ..quality
         };
@@ -249,7 +249,7 @@ impl<'a> HeldOut<'a> {
             l0: active as f64 / count as f64,
             l0_max: most as f64,
             dead_share: firings.dead_share(),
-            dense_share: firings.dense_share(),
+            dense_share: Some(firings.dense_share()),
             spearman: coefficients.spearman(),
             ..quality
         })

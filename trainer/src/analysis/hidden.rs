@@ -4,18 +4,14 @@
 //! rows on which a variable is known, and once for each kind of position in a line: a feature may tell
 //! a carry at the equals sign alone.
 
-use shared::TopK;
-use shared::sae::{Autoencoder, FinishedCsae};
-use shared::weights::to_vec;
-
-use burn::prelude::*;
-
 use super::active_rows::ActiveRows;
 use super::probing::{Detection, ProbeConfig, ProbeError, ProbeRows, ValueProbe, probe};
 use super::screening::sparse::SparseRows;
 use super::sparse_probe::sparse_probe;
 use super::truth_table::{BinaryVariable, TruthTable, truth_table};
 use crate::data::languages::{AnnotatedText, Variable};
+use shared::sae::{Autoencoder, FinishedCsae};
+use shared::weights::to_vec;
 
 /// Variables with more values are not looked at.
 const MOST_VALUES: usize = 3;
@@ -28,7 +24,7 @@ const LEAST_ROWS: usize = 1_000;
 /// All positions together.
 pub const ANYWHERE: &str = "anywhere";
 /// How many features a logistic probe is given.
-const PROBED: [usize; 3] = [1, 2, 5];
+pub const PROBED: [usize; 3] = [1, 2, 5];
 /// What is computed from what: a variable, and the two that its truth table is by.
 const TABLES: [(&str, [&str; 2]); 5] = [
     ("carry", ["left units above 4", "right units above 4"]),
@@ -78,14 +74,7 @@ impl Active {
     pub fn of(model: &FinishedCsae, active: &ActiveRows) -> Self {
         let mut units = SparseRows::default();
         let device = model.directions().device();
-        let size = ROWS_AT_ONCE * active.k;
-        for (ids, values) in active.features.chunks(size).zip(active.values.chunks(size)) {
-            let shape = [ids.len() / active.k, active.k];
-            let ids: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
-            let code = TopK {
-                values: Tensor::from_data(TensorData::new(values.to_vec(), shape), &device),
-                indices: Tensor::from_data(TensorData::new(ids, shape), &device),
-            };
+        for code in active.batches(ROWS_AT_ONCE, &device) {
             let Some(composed) = &model.model.units else { continue };
             let strengths = composed.forward(&code).strengths;
             let [_, n_units] = strengths.dims();

@@ -31,9 +31,9 @@ pub fn norm_ratio(rows: &[f32], reconstruction: &[f32], d_model: usize) -> f64 {
 
 /// The relative reconstruction bias `sum |x_hat|^2 / sum <x, x_hat>` (Rajamanoharan et al., Improving
 /// Dictionary Learning with Gated Sparse Autoencoders, 2024): one over the factor by which all
-/// reconstructions would have to be longer to leave least.
+/// reconstructions would have to be longer to leave least. 0 where nothing is reconstructed.
 pub fn reconstruction_bias(rows: &[f32], reconstruction: &[f32]) -> f64 {
-    dot(reconstruction, reconstruction) / dot(rows, reconstruction)
+    ratio(dot(reconstruction, reconstruction), dot(rows, reconstruction))
 }
 
 fn mean_over_rows(
@@ -51,7 +51,7 @@ fn dot(one: &[f32], other: &[f32]) -> f64 {
 }
 
 fn ratio(above: f64, below: f64) -> f64 {
-    if below > 0.0 { above / below } else { 0.0 }
+    if below == 0.0 { 0.0 } else { above / below }
 }
 
 /// Share of what an ablation costs that a reconstruction recovers:
@@ -111,6 +111,7 @@ mod tests {
         assert!((cosine(&ROWS, &half, 2) - 1.0).abs() < 1e-12);
         assert!((norm_ratio(&ROWS, &half, 2) - 0.5).abs() < 1e-12);
         assert!((reconstruction_bias(&ROWS, &half) - 0.5).abs() < 1e-12);
+        assert_eq!(reconstruction_bias(&ROWS, &[0.0; 6]), 0.0);
     }
 
     #[test]

@@ -69,8 +69,12 @@ pub fn sparse_probe(
 /// There are not as many values as rows.
 pub fn most_different(rows: ProbeRows, values: usize, k: usize) -> Result<Vec<u32>, ProbeError> {
     rows.check()?;
-    let of_values: Vec<Vec<u32>> =
-        (0..values).map(|value| Chosen::new(rows, value as i8, k).columns).collect();
+    // A value that no row has, or every row, differs from no other.
+    let is_told = |value: &i8| {
+        rows.values.contains(value) && rows.values.iter().any(|it| *it >= 0 && it != value)
+    };
+    let told = (0..values as i8).filter(is_told);
+    let of_values: Vec<Vec<u32>> = told.map(|value| Chosen::new(rows, value, k).columns).collect();
     let mut all: Vec<u32> = vec![];
     for rank in 0..k {
         for column in of_values.iter().filter_map(|columns| columns.get(rank)) {

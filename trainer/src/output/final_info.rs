@@ -73,7 +73,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
 type Field = fn(&Quality) -> f64;
 
 fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
-    let fields: [(&str, Field); 13] = [
+    let fields: [(&str, Field); 12] = [
         ("mse", |quality| quality.mse),
         ("fvu", |quality| quality.fvu),
         ("l0", |quality| quality.l0),
@@ -86,14 +86,16 @@ fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
         ("cosine", |quality| quality.cosine),
         ("norm_ratio", |quality| quality.norm_ratio),
         ("reconstruction_bias", |quality| quality.reconstruction_bias),
-        ("dense_share", |quality| quality.dense_share),
     ];
     for (field, value) in fields {
         let values: Vec<f64> = qualities.iter().map(value).collect();
         info.add(&format!("{name}_{field}"), &values);
     }
-    let spearman: Vec<f64> = qualities.iter().filter_map(|quality| quality.spearman).collect();
-    info.add(&format!("{name}_spearman"), &spearman);
+    let of_codes = |value: fn(&Quality) -> Option<f64>| -> Vec<f64> {
+        qualities.iter().filter_map(value).collect()
+    };
+    info.add(&format!("{name}_dense_share"), &of_codes(|quality| quality.dense_share));
+    info.add(&format!("{name}_spearman"), &of_codes(|quality| quality.spearman));
 }
 
 /// Every learning rate by its own name, with the time of all trainings.

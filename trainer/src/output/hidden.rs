@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use shared::plot::{Axis, Chart, Mark, Scale, Series};
 
-use crate::analysis::hidden::{ANYWHERE, Told};
+use crate::analysis::hidden::{ANYWHERE, PROBED, Told};
 use crate::analysis::probing::Detection;
 use crate::analysis::truth_table::TruthTable;
 use crate::results::Results;
@@ -93,8 +93,8 @@ fn score(found: Option<&Detection>) -> String {
 pub fn notes(results: &Results) -> Option<String> {
     let task = results.task.as_ref()?;
     let mut text = format!(
-        "The language model gives {} of {} characters right that the rules decide ({:.2} %), and {} of \
-         {} whole answers ({:.2} %).",
+        "The language model gives {} of {} characters right that the rules decide ({:.2} %), and all of \
+         them in {} of {} lines ({:.2} %).",
         task.right,
         task.answers,
         100.0 * task.of_answers(),
@@ -115,7 +115,7 @@ pub fn notes(results: &Results) -> Option<String> {
             text,
             "\n\nWhat of {} tells hidden variables: F1 on rows that it was not chosen on (in brackets on \
              a control variable), anywhere and where it is told best; behind it the balanced accuracy of a \
-             logistic probe on the 1, 2 and 5 features that differ most.\n{:<20} {:<6} {:<16} {:>7} {:>15} \
+             logistic probe on the 1, 2 or 5 features that differ most.\n{:<20} {:<6} {:<16} {:>7} {:>15} \
              {:>15} {:>15}  {:>5} {:>5} {:>5}",
             name,
             "variable",
@@ -173,7 +173,10 @@ fn csv(all: &[Told]) -> String {
     for kind in ["unit", "feature", "two_features"] {
         let _ = write!(text, ",{kind},{kind}_f1,{kind}_precision,{kind}_recall,{kind}_control_f1");
     }
-    text.push_str(",balanced_accuracy_1,balanced_accuracy_2,balanced_accuracy_5\n");
+    for count in PROBED {
+        let _ = write!(text, ",balanced_accuracy_{count}");
+    }
+    text.push('\n');
     for told in all {
         let [rows, positives] = told.rows;
         let _ = write!(text, "{},{},", told.variable, told.value);

@@ -21,15 +21,16 @@ pub fn notes(results: &Results) -> Option<String> {
             text,
             "Does the language model read hidden variables off the features of {}? These get the strengths \
              of another row, which\ndiffers in nothing else that decides what follows (cause: the share of \
-             pairs in which the other row's character is now\nexpected), or has the same value (isolation: \
-             the share in which the row's own still is). Score: the mean of both.\n\
-             {:<20} {:<32} {:>7} {:>7} {:>10} {:>7} {:>7}\n",
+             pairs in which the other row's character is now\nexpected), or has the same value where \
+             something else follows (isolation: the share in which the row's own still is).\nScore: the \
+             mean of both.\n\
+             {:<20} {:<38} {:>7} {:>7} {:>10} {:>7} {:>7}\n",
             export.name, "variable", "exchanged", "cause", "pairs", "isolation", "pairs", "score"
         );
         for one in &export.interchange {
             let _ = writeln!(
                 text,
-                "{:<20} {:<32} {:>7.3} {:>7} {:>10.3} {:>7} {:>7.3}",
+                "{:<20} {:<38} {:>7.3} {:>7} {:>10.3} {:>7} {:>7.3}",
                 one.variable,
                 exchanged(one),
                 one.cause.0,
@@ -55,7 +56,7 @@ fn exchanged(one: &Interchanged) -> String {
         What::All => "all features".into(),
         What::Row => "the whole row".into(),
     };
-    if one.with_units { what + ", with units" } else { what }
+    if one.with_combinations { what + ", with combinations" } else { what }
 }
 
 fn csv(all: &[Interchanged]) -> String {
@@ -87,7 +88,7 @@ mod tests {
         let one = Interchanged {
             variable: "carry".into(),
             what: What::Best(5),
-            with_units: true,
+            with_combinations: true,
             cause: (0.75, 8),
             isolation: (0.25, 4),
         };
@@ -95,6 +96,9 @@ mod tests {
         let text = csv(&[one]);
 
         let line = text.lines().nth(1).unwrap();
-        assert_eq!(line, "carry,\"the best 5 features, with units\",0.75000,8,0.25000,4,0.50000");
+        assert_eq!(
+            line,
+            "carry,\"the best 5 features, with combinations\",0.75000,8,0.25000,4,0.50000"
+        );
     }
 }

@@ -29,7 +29,7 @@ pub fn summary(results: &Results) -> String {
             method.mean(|quality| quality.ce_spliced),
             spread(method, |quality| quality.ce_recovered_zero),
             method.mean(|quality| quality.kl),
-            spearman(method),
+            of_code(method, |quality| quality.spearman, |it| format!("{it:.4}")),
         );
     }
     text
@@ -45,24 +45,28 @@ fn shapes(results: &Results) -> String {
     for method in &results.methods {
         let _ = write!(
             text,
-            "\n{:<width$} {:>8.4} {:>10.4} {:>8.4} {:>7.1} {:>6.1}%",
+            "\n{:<width$} {:>8.4} {:>10.4} {:>8.4} {:>7.1} {:>7}",
             method.name,
             method.mean(|quality| quality.cosine),
             method.mean(|quality| quality.norm_ratio),
             method.mean(|quality| quality.reconstruction_bias),
             method.mean(|quality| quality.l0_max),
-            100.0 * method.mean(|quality| quality.dense_share),
+            of_code(method, |quality| quality.dense_share, |it| format!("{:.1}%", 100.0 * it)),
         );
     }
     text
 }
 
-/// The mean over seeds, where there is something to compare.
-fn spearman(method: &Method) -> String {
-    let values: Vec<f64> = method.qualities.iter().filter_map(|it| it.spearman).collect();
+/// The mean over seeds of what only a code has.
+fn of_code(
+    method: &Method,
+    value: fn(&Quality) -> Option<f64>,
+    written: fn(f64) -> String,
+) -> String {
+    let values: Vec<f64> = method.qualities.iter().filter_map(value).collect();
     match values.is_empty() {
         true => "-".into(),
-        false => format!("{:.4}", values.iter().sum::<f64>() / values.len() as f64),
+        false => written(values.iter().sum::<f64>() / values.len() as f64),
     }
 }
 

@@ -200,9 +200,9 @@ impl Profile {
     /// sums are right after some 6,000 steps of 24 windows, and after 1,500 of 12 hardly one is. Fewer
     /// features are active at a time, because a row has fewer dimensions.
     ///
-    /// Of an expression of truth values one character in eight is an answer and all else is drawn at
-    /// random, so that a language model hardly notices what it could gain by being right: answers count
-    /// ten times as much.
+    /// Of an expression of truth values one character in six or seven is an answer and most else is drawn
+    /// at random, so that a language model hardly notices what it could gain by being right: answers
+    /// count ten times as much.
     pub fn for_language(mut self, language: Language) -> Self {
         if language == Language::Boolean {
             self.lm_training.emphasis = Some(Emphasis { after: '=', times: 10.0 });

@@ -64,7 +64,8 @@ fn language_model(of: Of, runs: &[&str]) -> Option<Claim> {
         (of.mean("task_accuracy"), of.mean("task_accuracy_of_lines"))
     {
         text += &format!(
-            " It gives {:.2} % of the characters right that the rules decide, {:.2} % of whole answers.",
+            " It gives {:.2} % of the characters right that the rules decide, and all of them in {:.2} % of the \
+             lines.",
             100.0 * answers,
             100.0 * lines
         );
@@ -248,7 +249,7 @@ mod tests {
         let text = &texts(&[run])[0];
 
         assert!(text.contains("99.25 % of the characters right"), "{text}");
-        assert!(text.ends_with("50.00 % of whole answers."), "{text}");
+        assert!(text.ends_with("all of them in 50.00 % of the lines."), "{text}");
     }
 
     #[test]

@@ -350,7 +350,7 @@ mod tests {
     use super::super::Unwatched;
     use super::*;
     use crate::data::languages::{Language, Split};
-    use crate::plan::{Profile, ProfileName};
+    use crate::plan::{Emphasis, Profile, ProfileName};
 
     fn corpus() -> Corpus {
         let text = Language::Arithmetic.generate(1, Split::Train, 200).text;
@@ -388,6 +388,7 @@ mod tests {
         let corpus = corpus();
         let mut profile = Profile::named(ProfileName::Smoke);
         profile.lm.vocab_size = corpus.vocab.len();
+        profile.lm_training.emphasis = Some(Emphasis { after: ' ', times: 5.0 });
         let device = Device::flex();
         let (config, training) = (&profile.lm, &profile.lm_training);
         let task = LmTask { config, training, corpus: &corpus, seed: 1, device: &device };
@@ -407,6 +408,23 @@ mod tests {
         let batch = batches(&task, "test").at(&corpus.validation, 0);
         let losses = [&mut plain, &mut fast].map(|learner| learner.loss(&task, &batch));
         assert!((losses[0] - losses[1]).abs() < 1e-4 * losses[0], "{losses:?}");
+    }
+
+    #[test]
+    fn what_follows_the_character_of_an_emphasis_counts_more() {
+        let corpus = Corpus::from_text("t", &"a=b ".repeat(40), "t", 1).unwrap();
+        let mut profile = Profile::named(ProfileName::Smoke);
+        let batch = Batch::of(&corpus.train, &[0], 6);
+        for (after, expected) in
+            [(Some('='), [1.0, 3.0, 1.0, 1.0, 1.0, 3.0]), (Some('x'), [1.0; 6]), (None, [1.0; 6])]
+        {
+            profile.lm_training.emphasis = after.map(|after| Emphasis { after, times: 3.0 });
+            let (config, training) = (&profile.lm, &profile.lm_training);
+            let device = &Device::flex();
+            let task = LmTask { config, training, corpus: &corpus, seed: 1, device };
+
+            assert_eq!(task.weights(&batch), expected);
+        }
     }
 
     #[test]

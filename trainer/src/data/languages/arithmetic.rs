@@ -36,6 +36,7 @@ enum Hidden {
     Borrow,
     CarryOrBorrow,
     Hundred,
+    Digits,
     NextDigit,
 }
 
@@ -82,6 +83,7 @@ pub fn variables() -> Vec<Variable> {
         Variable::new("borrow", &NO_YES),
         Variable::new("carry or borrow", &NO_YES),
         Variable::new("hundred", &NO_YES),
+        Variable::new("digits of the answer", &["1", "2", "3"]),
         Variable::new("next digit", &next),
     ]
 }
@@ -188,6 +190,9 @@ impl Sum {
             Operator::Minus => left % 10 < right % 10,
         };
         set(Hidden::CarryOrBorrow, u32::from(across));
+        if let Some(result) = operator.apply(left, right) {
+            set(Hidden::Digits, u32::from(result > 9) + u32::from(result > 99));
+        }
         match operator {
             Operator::Plus => {
                 set(Hidden::Carry, u32::from(across));
@@ -261,6 +266,7 @@ mod tests {
         check(line, "borrow", ". . . . . . . . .");
         check(line, "carry or borrow", ". . . . yes yes yes yes .");
         check(line, "hundred", ". . . . no no no no .");
+        check(line, "digits of the answer", ". . . . 2 2 2 2 .");
         check(line, "next digit", ". . . . . 8 5 end .");
     }
 

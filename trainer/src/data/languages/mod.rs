@@ -3,7 +3,7 @@
 //! | language | a line | the rule decides |
 //! |---|---|---|
 //! | arithmetic | `27+58=85` | the digits of the answer and where it ends |
-//! | boolean | `(T&!F)\|F=T` | the truth value |
+//! | boolean | `(T&!F=T)\|F=T` | the truth values |
 //! | grammar | `the keys by the hat were old.` | the forms of verbs and pronouns |
 //!
 //! A language reads text one character at a time and says what is known then. So no hidden
@@ -114,18 +114,13 @@ impl Language {
 
     /// What can be exchanged between two lines, so that it is known what must follow then.
     pub fn exchanges(self) -> &'static [Exchange] {
+        /// What decides the tens digit of an answer beside the carry, and whether it begins with it.
+        const TENS: &[&str] = &["operator", "left tens", "right tens", "digits of the answer"];
         const fn at_equals(variable: &'static str, alike: &'static [&'static str]) -> Exchange {
             Exchange { variable, place: Some("equals"), alike, same_word: false }
         }
         match self {
-            Self::Arithmetic => {
-                &const {
-                    [
-                        at_equals("carry", &["operator", "left tens", "right tens"]),
-                        at_equals("borrow", &["operator", "left tens", "right tens"]),
-                    ]
-                }
-            }
+            Self::Arithmetic => &const { [at_equals("carry", TENS), at_equals("borrow", TENS)] },
             Self::Boolean => {
                 &const {
                     [
