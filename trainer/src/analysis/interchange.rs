@@ -31,6 +31,8 @@ use crate::data::languages::{AnnotatedText, Exchange};
 const FEATURES: [usize; 4] = [1, 2, 5, 20];
 /// How many pairs of a kind are looked at, at most.
 const PAIRS: usize = 256;
+/// How many sets of features are drawn by chance.
+const DRAWS: usize = 5;
 /// Of all that is drawn.
 const SEED: u64 = 0;
 
@@ -40,7 +42,7 @@ const SEED: u64 = 0;
 pub enum What {
     /// So many features, those that tell the variable best.
     Best(usize),
-    /// So many features, drawn among those that fire.
+    /// So many features, drawn among those that fire on such rows: the mean over some draws.
     Random(usize),
     /// All features.
     All,
@@ -139,15 +141,18 @@ impl Asked<'_> {
             if with_combinations && csae.units.is_none() && csae.attention.is_none() {
                 continue;
             }
-            let alone = [What::Random(largest), What::Row];
+            let alone = FEATURES.map(What::Random).into_iter().chain([What::Row]);
             let kinds = FEATURES.map(What::Best).into_iter().chain([What::All]);
-            for what in kinds.chain(alone.into_iter().filter(|_| !with_combinations)) {
-                let set = match what {
-                    What::Best(count) => best[..count.min(best.len())].to_vec(),
+            for what in kinds.chain(alone.filter(|_| !with_combinations)) {
+                let sets = match what {
+                    What::Best(count) => vec![best[..count.min(best.len())].to_vec()],
                     What::Random(count) => self.random(count, &values),
-                    What::All | What::Row => vec![],
+                    What::All | What::Row => vec![vec![]],
                 };
-                let share = |pairs: &[Pair]| (self.share(&model, what, &set, pairs), pairs.len());
+                let share = |pairs: &[Pair]| {
+                    let shares = sets.iter().map(|set| self.share(&model, what, set, pairs));
+                    (shares.sum::<f64>() / sets.len() as f64, pairs.len())
+                };
                 all.push(Interchanged {
                     variable: exchange.variable.into(),
                     what,
@@ -176,20 +181,23 @@ impl Asked<'_> {
         known
     }
 
-    /// Features drawn without looking at what they tell, each as likely as it is to fire on a row with one
-    /// of the `values`.
-    fn random(&self, count: usize, values: &[i8]) -> Vec<u32> {
+    /// Some sets of features, drawn without looking at what they tell, each as likely as it is to fire on a
+    /// row with one of the `values`.
+    fn random(&self, count: usize, values: &[i8]) -> Vec<Vec<u32>> {
         let rows = values.iter().enumerate().filter(|(_, value)| **value >= 0);
-        let mut firings: Vec<u32> =
+        let firings: Vec<u32> =
             rows.flat_map(|(row, _)| self.codes.row(row).0.iter().copied()).collect();
         let mut random = stream(SEED, "features to exchange");
-        let mut drawn = vec![];
-        while drawn.len() < count && !firings.is_empty() {
-            let feature = firings[random.random_range(0..firings.len())];
-            firings.retain(|other| *other != feature);
-            drawn.push(feature);
-        }
-        drawn
+        let draw = |_| {
+            let (mut left, mut drawn) = (firings.clone(), vec![]);
+            while drawn.len() < count && !left.is_empty() {
+                let feature = left[random.random_range(0..left.len())];
+                left.retain(|other| *other != feature);
+                drawn.push(feature);
+            }
+            drawn
+        };
+        (0..DRAWS).map(draw).collect()
     }
 
     /// In which share of the pairs the language model expects what it is to expect.
@@ -399,6 +407,6 @@ mod tests {
         assert_eq!(of(What::Row).isolation.0, 0.0);
         // The rows keep what the features do not say.
         assert!(of(What::Best(1)).isolation.0 > of(What::Row).isolation.0, "{told:?}");
-        assert_eq!(told.len(), FEATURES.len() + 3);
+        assert_eq!(told.len(), 2 * FEATURES.len() + 2);
     }
 }

@@ -52,6 +52,7 @@ fn exchanged(one: &Interchanged) -> String {
     let what = match one.what {
         What::Best(1) => "the best feature".into(),
         What::Best(count) => format!("the best {count} features"),
+        What::Random(1) => "a feature by chance".into(),
         What::Random(count) => format!("{count} features by chance"),
         What::All => "all features".into(),
         What::Row => "the whole row".into(),
