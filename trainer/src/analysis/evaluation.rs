@@ -10,12 +10,13 @@ use burn::tensor::activation::log_softmax;
 use shared::bundle::Normalization;
 use shared::report::Quality;
 use shared::sae::Autoencoder;
-use shared::weights::{to_ints, to_vec};
+use shared::weights::to_vec;
 use shared::{CharLm, Csae, Limits};
 
 use super::active_rows::{ActiveRows, Firings};
 use super::coefficients::Coefficients;
 use super::measures;
+use super::vectors::largest;
 use crate::activations::{self, counted};
 use crate::data::{Batch, Rows, Windows};
 use crate::interrupt;
@@ -257,15 +258,9 @@ impl<'a> HeldOut<'a> {
 
     /// The character that the language model finds likeliest after each row.
     pub fn likeliest(&self) -> Vec<u32> {
-        let range = self.windows.counted(0);
-        let mut all = vec![];
-        for batch in &self.batches {
-            let logits = self.lm.logits_from(batch.stream.clone(), self.layer);
-            let counted = logits.narrow(1, range.start, range.len());
-            let best = counted.argmax(2).flatten::<1>(0, 2);
-            all.extend(to_ints(best).iter().map(|id| *id as u32));
-        }
-        all
+        let vocab_size = self.lm.token_embedding.val().dims()[0];
+        let rows = self.batches.iter().flat_map(|batch| batch.predicted.chunks_exact(vocab_size));
+        rows.map(|row| largest(row) as u32).collect()
     }
 
     /// The logits of the character after each moved row when `lm` goes on from there, which need not

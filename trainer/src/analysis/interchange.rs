@@ -25,6 +25,7 @@ use super::in_model::silent;
 use super::probing::{ProbeError, ProbeRows};
 use super::screening::sparse::SparseRows;
 use super::sparse_probe::most_different;
+use super::vectors::largest;
 use crate::data::languages::{AnnotatedText, Exchange};
 
 /// How many features are exchanged, those that tell the variable best.
@@ -91,8 +92,6 @@ pub struct Asked<'a> {
     pub first: usize,
     /// What the language model finds likeliest after each row.
     pub likeliest: &'a [u32],
-    /// By how much the stream was scaled.
-    pub scale: f32,
 }
 
 /// A row on which the language model is right.
@@ -212,16 +211,15 @@ impl Asked<'_> {
             .zip(shifts)
             .map(|(pair, shift): (&Pair, Vec<f32>)| Moved {
                 row: pair.row,
-                shift: shift.iter().map(|value| value / self.scale).collect(),
+                shift: shift.iter().map(|value| value / self.held_out.scale()).collect(),
             })
             .collect();
         let logits = self.held_out.logits(self.lm, &moved);
         let vocab_size = (logits.len() / pairs.len().max(1)).max(1);
-        let as_expected = logits.chunks_exact(vocab_size).zip(pairs).filter(|(logits, pair)| {
-            let likeliest =
-                (0..vocab_size).max_by(|one, other| logits[*one].total_cmp(&logits[*other]));
-            likeliest == Some(pair.expected as usize)
-        });
+        let as_expected = logits
+            .chunks_exact(vocab_size)
+            .zip(pairs)
+            .filter(|(logits, pair)| largest(logits) == pair.expected as usize);
         as_expected.count() as f64 / pairs.len() as f64
     }
 
@@ -395,7 +393,6 @@ mod tests {
             vocab: &vocab,
             first,
             likeliest: &likeliest,
-            scale: 0.8,
         };
         let exchange = Exchange { variable: "odd", place: None, alike: &[], same_word: false };
 

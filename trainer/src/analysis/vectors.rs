@@ -42,6 +42,13 @@ pub fn square(vector: &[f32]) -> f64 {
     f64::from(dot(vector, vector))
 }
 
+/// The place of the largest number, the first of several; 0 if there is none.
+pub fn largest(vector: &[f32]) -> usize {
+    let larger =
+        |best: usize, place: usize| if vector[place] > vector[best] { place } else { best };
+    (0..vector.len()).fold(0, larger)
+}
+
 /// Gives `vector` the length 1, if it has any.
 pub fn normalize(vector: &mut [f32]) {
     let length = square(vector).sqrt() as f32;
@@ -70,6 +77,13 @@ mod tests {
 
         assert_eq!(dot(&numbers, &numbers), 506.0);
         assert_eq!(dot(&numbers[..3], &[1.0, 0.0, 2.0]), 7.0);
+    }
+
+    #[test]
+    fn the_first_of_the_largest_is_taken() {
+        assert_eq!(largest(&[-3.0, 2.0, -1.0, 2.0]), 1);
+        assert_eq!(largest(&[-2.0, -2.0]), 0);
+        assert_eq!(largest(&[]), 0);
     }
 
     #[test]

@@ -173,7 +173,6 @@ fn interchange(
         vocab: &experiment.text.corpus.vocab,
         first: experiment.windows().counted(0).start,
         likeliest: &held_out.likeliest(),
-        scale: held_out.scale(),
     };
     let mut all = vec![];
     for exchange in language.exchanges() {
