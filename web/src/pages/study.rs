@@ -67,7 +67,7 @@ pub fn Way(
     });
     move || match rating.stage.get() {
         Stage::Opening => view! { <p role="status">"One moment."</p> }.into_any(),
-        Stage::Elsewhere => view! { <ends::Elsewhere rating /> }.into_any(),
+        Stage::Elsewhere => view! { <ends::Elsewhere /> }.into_any(),
         Stage::Outdated => view! { <ends::Outdated rating /> }.into_any(),
         Stage::Return => view! { <ends::Return rating /> }.into_any(),
         Stage::Consent => view! { <Consent rating /> }.into_any(),

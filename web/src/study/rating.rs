@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use leptos::task::spawn_local_scoped_with_cancellation;
 use shared::ratings::{
     Answer, Background, Consent, End, Header, LONGEST_LOOK, Line, SCHEMA, Session, rater_id,
 };
@@ -110,12 +111,13 @@ impl Rating {
         rating
     }
 
-    /// Looks once more.
-    pub fn look(self) {
-        spawn_local(async move {
+    fn look(self) {
+        // The turn may come when the page of the study was left long ago.
+        spawn_local_scoped_with_cancellation(async move {
             let name = self.with_study(|study| study.name.clone());
             if !only_tab::is_mine(&name).await {
-                return self.stage.set(Stage::Elsewhere);
+                self.stage.set(Stage::Elsewhere);
+                only_tab::turn(&name).await;
             }
             let stage = match self.read(&name).await {
                 Ok(stage) => stage,

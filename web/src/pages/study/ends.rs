@@ -5,18 +5,15 @@ use leptos::prelude::*;
 use super::finish::{CopyCode, Download, EraseButton};
 use crate::study::rating::{Rating, Stage};
 
-/// Another tab has the study.
+/// Another tab has the study; when it is closed, [`Rating`] goes on by itself.
 #[component]
-pub fn Elsewhere(
-    /// The rater.
-    rating: Rating,
-) -> impl IntoView {
+pub fn Elsewhere() -> impl IntoView {
     view! {
         <h1>"Open elsewhere"</h1>
-        <p data-testid="elsewhere">
-            "This study is open in another tab of this browser. Go on there, or close that tab first."
+        <p role="status" data-testid="elsewhere">
+            "This study is open in another tab of this browser. Go on there, or close that tab: then \
+             this one goes on by itself, with every answer that was saved."
         </p>
-        <p><button class="main" on:click=move |_| rating.look()>"Try again"</button></p>
     }
 }
 
