@@ -1,14 +1,14 @@
 //! What the user sees while the program works: bars on a terminal, plain lines elsewhere, and all
 //! of it in `log.txt`.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How often a stage says where it stands, off a terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
@@ -20,7 +20,9 @@ const BETWEEN_DRAWINGS: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Console {
     terminal: bool,
-    log: RefCell<Log>,
+    /// On a terminal the bars of all stages that run, below what was said.
+    bars: MultiProgress,
+    log: Mutex<Log>,
 }
 
 /// What was said, for the file that it is kept in.
@@ -35,7 +37,9 @@ impl Console {
     /// A console without a log. A terminal that can do nothing (`TERM=dumb`) is none.
     pub fn new() -> Self {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-        Self { terminal: std::io::stderr().is_terminal() && !dumb, log: RefCell::default() }
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let terminal = std::io::stderr().is_terminal() && !dumb;
+        Self { terminal, bars, log: Mutex::default() }
     }
 
     /// Keeps a copy of what was and will be said at the end of this file.
@@ -45,7 +49,7 @@ impl Console {
     pub fn log_to(&self, path: &Path) -> Result<()> {
         let file = File::options().create(true).append(true).open(path);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        let mut log = self.log.borrow_mut();
+        let mut log = self.log();
         let before = std::mem::take(&mut log.before);
         log.file = Some(file);
         log.write(&before);
@@ -54,17 +58,21 @@ impl Console {
 
     /// Says a sentence.
     pub fn say(&self, text: &str) {
-        if self.terminal {
-            print(text)
-        } else {
-            print(&line(text))
+        match self.terminal {
+            true => self.bars.suspend(|| print(text)),
+            false => print(&line(text)),
         }
         self.keep(text);
     }
 
     /// Says nothing, but keeps a sentence in the log.
     pub fn keep(&self, text: &str) {
-        self.log.borrow_mut().write(&(line(text) + "\n"));
+        self.log().write(&(line(text) + "\n"));
+    }
+
+    /// Lines are written whole, so that one left behind by a panic is as good as any.
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a stage of `total` steps, `done` of them by an earlier call; `title` as in
@@ -75,7 +83,7 @@ impl Console {
             let style = ProgressStyle::with_template(style)
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .progress_chars("##-");
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let bar = self.bars.add(ProgressBar::new(total));
             bar.with_style(style).with_prefix(title.to_string()).with_position(done)
         });
         Stage {

@@ -119,7 +119,7 @@ impl Experiment<'_> {
         let found = self.run.cache.find("language model", &configuration, self.run.console);
         if let Some(found) = found {
             let model = weights::load(self.profile.lm.init(SEED, device), &found.weights)?;
-            self.keep(&found.metrics);
+            self.keep(&found.metrics)?;
             return Ok(TrainedLm { model, seconds: found.seconds, metrics: found.metrics });
         }
         let task = LmTask {
@@ -142,8 +142,7 @@ impl Experiment<'_> {
             metrics: trained.metrics.clone(),
         };
         self.run.cache.keep("language model", &configuration, &snapshot)?;
-        self.keep(&trained.metrics);
-        self.run.write_metrics(&[])?;
+        self.keep(&trained.metrics)?;
         Ok(trained)
     }
 
@@ -177,18 +176,15 @@ impl Experiment<'_> {
         self.apart.map_or(name.to_string(), |text| format!("{text} {name}"))
     }
 
-    /// Adds what a finished training has measured.
-    fn keep(&self, metrics: &[Metric]) {
-        self.run.metrics.borrow_mut().extend(self.told_apart(metrics));
+    /// Keeps what finished trainings have measured.
+    fn keep<'m>(&self, metrics: impl IntoIterator<Item = &'m Metric>) -> Result<()> {
+        self.run.keep(metrics.into_iter().map(|metric| self.told_apart(metric)))
     }
 
-    /// Metrics whose stage says of which text they are.
-    fn told_apart(&self, metrics: &[Metric]) -> Vec<Metric> {
-        let mut metrics = metrics.to_vec();
-        if let Some(text) = self.apart {
-            metrics.iter_mut().for_each(|metric| metric.stage += &format!(" {text}"));
-        }
-        metrics
+    /// A metric whose stage says of which text it is.
+    fn told_apart(&self, metric: &Metric) -> Metric {
+        let text = self.apart.map_or(String::new(), |text| format!(" {text}"));
+        Metric { stage: metric.stage.clone() + &text, ..metric.clone() }
     }
 
     /// Writes a file of the results on this text.
@@ -216,8 +212,9 @@ impl Observer for Watcher<'_> {
     }
 
     fn save(&mut self, snapshot: Snapshot) -> Result<()> {
-        let run = self.experiment.run;
-        run.folder.save(&self.checkpoint, &snapshot)?;
-        run.write_metrics(&self.experiment.told_apart(&snapshot.metrics))
+        let Self { experiment, checkpoint, .. } = self;
+        experiment.run.folder.save(checkpoint, &snapshot)?;
+        let metrics = snapshot.metrics.iter().map(|metric| experiment.told_apart(metric));
+        experiment.run.keep_unfinished(checkpoint, metrics.collect())
     }
 }

@@ -20,14 +20,15 @@ pub mod report;
 pub mod results;
 pub mod run_folder;
 pub mod settings;
+pub mod side_by_side;
 pub mod site;
 pub mod speed;
 pub mod study;
 pub mod train;
 
-use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -88,10 +89,7 @@ fn explain(experiment: &Experiment, stages: &mut Stages) -> Result<Results> {
     let mut title = |name: &str| stages.next(experiment.apart, name);
     let lm = experiment.language_model(&title("language model"))?;
     let rows = experiment.rows(&title("activations"), &lm.model)?;
-    let mut trials = vec![];
-    for trial in &experiment.plan.trials {
-        trials.push(experiment.trial(&title(&trial.label()), trial, &rows, &trials)?);
-    }
+    let trials = experiment.trials(&title(""), &rows)?;
     let transcoder = match experiment.transcodes() {
         true => experiment.transcoder(&title("transcoder"), &lm.model, &trials)?,
         false => None,
@@ -107,7 +105,7 @@ struct Stages {
 
 impl Stages {
     fn of(run: &Run) -> Self {
-        let count = |one: Experiment| one.plan.trials.len() + 3 + usize::from(one.transcodes());
+        let count = |one: Experiment| 4 + usize::from(one.transcodes());
         Self { begun: 0, all: run.experiments().map(count).sum() }
     }
 
@@ -148,7 +146,7 @@ fn prepare<'a>(
     let Some(folder) = RunFolder::open(out_dir)? else { return Ok(None) };
     console.log_to(&folder.log())?;
     cache.prepare()?;
-    let (export, metrics) = (settings.export, RefCell::default());
+    let (export, metrics) = (settings.export, Mutex::default());
     let rows_in_memory = settings.rows_in_memory();
     let run =
         Run { plan, subjects, export, device, folder, cache, rows_in_memory, console, metrics };

@@ -6,6 +6,8 @@ pub mod sample;
 mod trial;
 mod writing;
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::{Result, ensure};
 use serde::Serialize;
 use shared::bundle::Normalization;
@@ -25,6 +27,7 @@ use crate::data::languages::TaskAccuracy;
 use crate::experiment::transcoder::Transcoded;
 use crate::experiment::{Experiment, TrialResult};
 use crate::plan::Relation;
+use crate::side_by_side::{at_once, side_by_side};
 use crate::train::lm::TrainedLm;
 use comparison::Comparison;
 use sample::Sample;
@@ -198,19 +201,25 @@ impl Results {
         let mut methods = baselines::all(&held_out, rows, &pca, &sparsities(experiment))?;
         let (mut trainings, mut exports, mut diverged) = (vec![], vec![], vec![]);
         let mut dictionaries = vec![];
-        for trial in &trials {
-            diverged.extend(trial.diverged.clone());
-            if trial.trainings.is_empty() {
-                continue;
-            }
+        let trained: Vec<&TrialResult> =
+            trials.iter().filter(|trial| !trial.trainings.is_empty()).collect();
+        let shown = Mutex::new((&mut stage, 1));
+        let at_once = at_once(&rows.device);
+        let measured = side_by_side(&trained, at_once, |trial| {
             let measured = MeasuredTrial::of(experiment, &lm.model, &held_out, trial)?;
+            let (stage, step) = &mut *shown.lock().unwrap_or_else(PoisonError::into_inner);
+            *step += trial.trainings.len() as u64;
+            stage.progress(*step, &|| trial.trial.label());
+            Ok(measured)
+        })?;
+        for measured in measured {
             methods.extend(measured.silent);
             methods.push(measured.method);
             trainings.extend(measured.trainings);
             exports.extend(measured.export);
             dictionaries.extend(measured.dictionary);
-            stage.progress(1 + trainings.len() as u64, &|| trial.trial.label());
         }
+        trials.iter().for_each(|trial| diverged.extend(trial.diverged.clone()));
         ensure!(!exports.is_empty(), "no training came to its end: {}", diverged.join("; "));
         let sample = Sample::of(&held_out, &pca, profile.sparsity_k, &exports);
         let lm = LmResult::of(lm, experiment)?;

@@ -31,7 +31,7 @@ pub struct SaeOutput {
 }
 
 /// An autoencoder whose training is over.
-pub trait Autoencoder: Debug {
+pub trait Autoencoder: Debug + Send + Sync {
     /// Reconstructs `rows`, of shape `[batch, d_model]`, centred and scaled as in training.
     fn forward(&self, rows: Tensor<2>) -> SaeOutput;
 

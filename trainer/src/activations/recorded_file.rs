@@ -16,6 +16,7 @@ use super::{ReadyRows, Recording, RowCounts};
 use crate::complaint::Complaint;
 use crate::data::{FiledRows, RowStore, Rows};
 use crate::files::{GrowingFile, PlacedFile};
+use crate::side_by_side::at_once;
 
 /// The tensors of the file.
 const TRAIN: &str = "train";
@@ -137,7 +138,8 @@ impl RecordedFile {
         let train = self.train.clone().scaled(&normalization);
         let train: Box<dyn RowStore> = match self.bytes() <= in_memory {
             true => Box::new(train.span(0..train.count())?),
-            false => Box::new(train.within(in_memory)),
+            // Trainings side by side each read ahead.
+            false => Box::new(train.within(in_memory / at_once(device) as u64)),
         };
         let selection = self.selection.clone().scaled(&normalization);
         let selection = selection.span(0..selection.count())?;

@@ -9,7 +9,7 @@ use burn::prelude::*;
 use shared::bundle::Normalization;
 
 /// Rows wherever they lie: in memory ([`Rows`]) or in a file ([`FiledRows`](super::FiledRows)).
-pub trait RowStore: Debug {
+pub trait RowStore: Debug + Send + Sync {
     /// How many rows there are.
     fn count(&self) -> usize;
 

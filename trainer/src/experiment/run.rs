@@ -1,6 +1,7 @@
 //! A run: its texts, and what they share.
 
-use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -36,8 +37,17 @@ pub struct Run<'a> {
     pub rows_in_memory: Option<u64>,
     /// Who is told.
     pub console: &'a Console,
-    /// What finished trainings have measured.
-    pub metrics: RefCell<Vec<Metric>>,
+    /// What trainings have measured.
+    pub metrics: Mutex<Measured>,
+}
+
+/// What the trainings of a run have measured.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// In an order that does not depend on which training was the faster.
+    finished: Vec<Metric>,
+    /// By training.
+    unfinished: BTreeMap<String, Vec<Metric>>,
 }
 
 /// A text, and what the plan makes of it.
@@ -98,13 +108,32 @@ impl Run<'_> {
         config
     }
 
-    /// Writes `metrics.jsonl`: what finished trainings have measured, then `unfinished`.
-    pub(super) fn write_metrics(&self, unfinished: &[Metric]) -> Result<()> {
+    /// Keeps what the training called `name` has measured so far.
+    pub(super) fn keep_unfinished(&self, name: &str, metrics: Vec<Metric>) -> Result<()> {
+        let mut measured = self.measured();
+        measured.unfinished.insert(name.into(), metrics);
+        self.write_metrics(&measured)
+    }
+
+    /// Keeps what trainings have measured of which all are finished.
+    pub(super) fn keep(&self, metrics: impl IntoIterator<Item = Metric>) -> Result<()> {
+        let mut measured = self.measured();
+        measured.finished.extend(metrics);
+        measured.unfinished.clear();
+        self.write_metrics(&measured)
+    }
+
+    /// Writes `metrics.jsonl`.
+    fn write_metrics(&self, measured: &Measured) -> Result<()> {
         let mut lines = vec![];
-        for metric in self.metrics.borrow().iter().chain(unfinished) {
+        for metric in measured.finished.iter().chain(measured.unfinished.values().flatten()) {
             serde_json::to_writer(&mut lines, metric)?;
             lines.push(b'\n');
         }
         self.folder.write("metrics.jsonl", &lines)
+    }
+
+    fn measured(&self) -> MutexGuard<'_, Measured> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -104,8 +104,7 @@ impl Experiment<'_> {
         let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
             .map_err(|error| self.unless_damaged(name, error))?;
         watcher.stage.finish(&format!("after {:.0} s", trained.seconds));
-        self.keep(&trained.metrics);
-        self.run.write_metrics(&[])?;
+        self.keep(&trained.metrics)?;
         Ok(FinishedCsae { model: trained.model, limits: config.limits() })
     }
 
