@@ -5,7 +5,7 @@ pub mod snapshot_file;
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -30,7 +30,7 @@ const LOG: &str = "log.txt";
 pub struct RunFolder {
     path: PathBuf,
     /// The digest of the configuration that was claimed.
-    configuration: OnceLock<String>,
+    configuration: Mutex<String>,
     /// The system lets go of it when the process ends, however it ends.
     _lock: File,
 }
@@ -68,7 +68,7 @@ impl RunFolder {
             Ok(()) if Self::is_finished(path) => Ok(None),
             Ok(()) => {
                 sweep(path);
-                let configuration = OnceLock::new();
+                let configuration = Mutex::default();
                 Ok(Some(Self { path: path.into(), configuration, _lock: lock }))
             }
             Err(TryLockError::WouldBlock) => {
@@ -108,7 +108,7 @@ impl RunFolder {
     /// The folder was begun with another configuration.
     pub fn claim(&self, config: &Value) -> Result<()> {
         let path = self.path.join(CONFIG);
-        self.configuration.get_or_init(|| digest(config));
+        *self.configuration() = digest(config);
         if !path.exists() {
             let mut bytes = serde_json::to_vec_pretty(config)?;
             bytes.push(b'\n');
@@ -141,7 +141,11 @@ impl RunFolder {
 
     /// Of what a checkpoint is.
     fn identity(&self, name: &str) -> String {
-        format!("{name} of {}", self.configuration.get().map_or("", |digest| digest))
+        format!("{name} of {}", self.configuration())
+    }
+
+    fn configuration(&self) -> MutexGuard<'_, String> {
+        self.configuration.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a training has reached, if there is something.

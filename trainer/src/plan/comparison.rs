@@ -30,7 +30,7 @@ pub(super) fn run_5() -> Plan {
         every_text: false,
         relation: Relation::Rivals(OURS),
         curve: Some(RatesAt::Swept),
-        costly: true,
+        costly: false,
         transcoder: None,
     }
 }

@@ -117,7 +117,7 @@ mod tests {
     fn costly_plans_take_fewer_steps_with_the_same_shares() {
         let smoke = || Profile::named(ProfileName::Smoke);
 
-        let costly = smoke().for_plan(&named("run_5").unwrap()).autoencoder_training;
+        let costly = smoke().for_plan(&named("run_4").unwrap()).autoencoder_training;
         let usual = smoke().for_plan(&named("run_3").unwrap()).autoencoder_training;
 
         assert_eq!((costly.steps, usual.steps), (smoke().costly_steps, 200));

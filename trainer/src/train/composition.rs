@@ -21,6 +21,8 @@ use crate::plan::CompositionTraining;
 
 /// How many rows the model is given at once.
 const ROWS_AT_ONCE: usize = 4_096;
+/// A direction of which those before leave no more says nothing of its own.
+const LEAST_LENGTH: f32 = 1e-5;
 /// How often a set of parts is drawn by chance before it is given up.
 const TRIES: usize = 200;
 
@@ -168,22 +170,57 @@ fn with_parts(mut units: Units, found: &[FoundCombination]) -> Units {
     units
 }
 
-/// Takes out of each unit's effect what its parts can say themselves.
+/// Takes out of each unit's effect what its parts can say themselves. No tensor is read: a graphics card
+/// would have to wait for it in every step.
 pub fn make_orthogonal(mut model: Csae, parts: &[Vec<usize>]) -> Csae {
-    let Some(mut units) = model.units.clone() else { return model };
-    let [_, d_model] = model.decoder.val().dims();
-    let directions = to_vec(model.decoder.val().without_autodiff());
-    let mut effects = to_vec(units.effects.val().without_autodiff());
-    clear_effects(&mut effects, &directions, d_model, parts);
-    units.effects = units.effects.map(|old| {
-        let data = TensorData::new(effects, old.dims());
-        Tensor::from_data(data, &old.device()).require_grad()
+    let most = parts.iter().map(Vec::len).max().unwrap_or(0);
+    let Some(mut units) = model.units.clone().filter(|_| most > 0) else { return model };
+    let directions = model.decoder.val().without_autodiff();
+    units.effects = units.effects.map(|effects| {
+        let spans = Spans::of(&directions, parts, effects.dims()[0]);
+        Tensor::from_inner(spans.removed_from(effects.without_autodiff())).require_grad()
     });
     model.units = Some(units);
     model
 }
 
-/// The same for effects, `[n_units, d_model]`, and directions, `[n_features, d_model]`, laid flat.
+/// For each unit an orthonormal basis of what its parts span.
+struct Spans(Vec<Tensor<2>>);
+
+impl Spans {
+    /// By Gram and Schmidt for all units at once, a place of a part after the other; a unit without so
+    /// many parts has 0 there.
+    fn of(directions: &Tensor<2>, parts: &[Vec<usize>], n_units: usize) -> Self {
+        let device = directions.device();
+        let most = parts.iter().map(Vec::len).max().unwrap_or(0);
+        (0..most).fold(Self(vec![]), |mut spans, place| {
+            let part = |unit: usize| parts.get(unit).and_then(|parts| parts.get(place));
+            let ids: Vec<i64> =
+                (0..n_units).map(|unit| part(unit).map_or(0, |id| *id as i64)).collect();
+            let has: Vec<f32> =
+                (0..n_units).map(|unit| f32::from(u8::from(part(unit).is_some()))).collect();
+            let chosen = directions.clone().select(0, Tensor::from_data(&ids[..], &device));
+            let has = Tensor::<1>::from_floats(&has[..], &device).reshape([n_units, 1]);
+            // Twice, for what rounding has left.
+            let rest = spans.removed_from(spans.removed_from(chosen * has));
+            let length = rest.clone().square().sum_dim(1).sqrt();
+            let counts = length.clone().greater_scalar(LEAST_LENGTH).float();
+            spans.0.push(rest * counts / length.clamp_min(LEAST_LENGTH));
+            spans
+        })
+    }
+
+    /// What no part of its unit can say of each row, `[n_units, d_model]`.
+    fn removed_from(&self, rows: Tensor<2>) -> Tensor<2> {
+        self.0.iter().fold(rows, |rows, basis| {
+            let along = (rows.clone() * basis.clone()).sum_dim(1);
+            rows - basis.clone() * along
+        })
+    }
+}
+
+/// The same by numbers, for effects, `[n_units, d_model]`, and directions, `[n_features, d_model]`, laid
+/// flat.
 pub fn clear_effects(
     effects: &mut [f32],
     directions: &[f32],
@@ -220,6 +257,31 @@ mod tests {
             assert!(!sets[..place].contains(set) && set.is_sorted());
             assert!(set.iter().all(|part| *part < 6), "the last row is too rare: {set:?}");
         }
+    }
+
+    #[test]
+    fn what_parts_say_is_taken_out_by_tensors_as_by_numbers() {
+        let (n_features, n_units, d_model) = (12, 5, 8);
+        let device = Device::flex();
+        let mut stream = random::stream(1, "test");
+        let mut drawn = |rows: usize| random::normal(&mut stream, rows * d_model, 1.0);
+        let (mut directions, effects) = (drawn(n_features), drawn(n_units));
+        directions.copy_within(0..d_model, d_model); // the second feature says what the first says
+        let parts = [vec![2, 3], vec![4, 5, 6, 7], vec![], vec![0, 1, 8], vec![9]];
+
+        let tensor = |values: &[f32], rows| {
+            Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, d_model]), &device)
+        };
+        let spans = Spans::of(&tensor(&directions, n_features), &parts, n_units);
+        let by_tensors = to_vec(spans.removed_from(tensor(&effects, n_units)));
+        let mut by_numbers = effects.clone();
+        clear_effects(&mut by_numbers, &directions, d_model, &parts);
+
+        for (one, other) in by_tensors.iter().zip(&by_numbers) {
+            assert!((one - other).abs() < 1e-5, "{one} {other}");
+        }
+        assert_eq!(by_tensors[2 * d_model..3 * d_model], effects[2 * d_model..3 * d_model]);
+        assert!(by_tensors[..d_model] != effects[..d_model]);
     }
 
     #[test]
