@@ -50,7 +50,8 @@ fn a_run_that_is_stopped_and_killed_ends_with_the_same_bytes() {
     same_but_for_times((&straight, "run_1"), (&stopped, "run_1"));
 }
 
-/// With few steps, which go through all that a plan does.
+/// With few steps, which go through all that a plan does: on one thread, then on all with trainings side
+/// by side.
 #[test]
 #[cfg(unix)]
 fn every_plan_gives_the_same_bytes_twice_also_when_it_is_killed() {
@@ -61,7 +62,8 @@ fn every_plan_gives_the_same_bytes_twice_also_when_it_is_killed() {
     let (straight, killed) = (few(Program::new()), few(Program::new()));
     for run in ["run_0", "run_1", "run_2", "run_3", "run_4", "run_5"] {
         let arguments = &[&*format!("--out_dir={run}")];
-        assert!(straight.run(arguments).status.success());
+        let alone = straight.command(arguments).env("RAYON_NUM_THREADS", "1").output();
+        assert!(alone.unwrap().status.success());
 
         let at = |milliseconds| killed.signal_after(arguments, milliseconds, "KILL").is_some();
         let signals = [400, 1_200].into_iter().filter(|milliseconds| at(*milliseconds)).count();

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
@@ -16,12 +16,19 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 /// How often a bar is drawn.
 const BETWEEN_DRAWINGS: Duration = Duration::from_millis(200);
 
+/// Whether standard error is a terminal. One that can do nothing (`TERM=dumb`) is none.
+static IS_TERMINAL: LazyLock<bool> = LazyLock::new(|| {
+    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    std::io::stderr().is_terminal() && !dumb
+});
+
+/// On a terminal the bars of all stages that run, below what was said.
+static BARS: LazyLock<MultiProgress> =
+    LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+
 /// Talks to the user on standard error.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Console {
-    terminal: bool,
-    /// On a terminal the bars of all stages that run, below what was said.
-    bars: MultiProgress,
     log: Mutex<Log>,
 }
 
@@ -34,12 +41,9 @@ struct Log {
 }
 
 impl Console {
-    /// A console without a log. A terminal that can do nothing (`TERM=dumb`) is none.
+    /// A console without a log.
     pub fn new() -> Self {
-        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        let terminal = std::io::stderr().is_terminal() && !dumb;
-        Self { terminal, bars, log: Mutex::default() }
+        Self::default()
     }
 
     /// Keeps a copy of what was and will be said at the end of this file.
@@ -58,8 +62,8 @@ impl Console {
 
     /// Says a sentence.
     pub fn say(&self, text: &str) {
-        match self.terminal {
-            true => self.bars.suspend(|| print(text)),
+        match *IS_TERMINAL {
+            true => print(text),
             false => print(&line(text)),
         }
         self.keep(text);
@@ -78,12 +82,12 @@ impl Console {
     /// Begins a stage of `total` steps, `done` of them by an earlier call; `title` as in
     /// `[1/5] language model`.
     pub fn stage(&self, title: &str, done: u64, total: u64) -> Stage<'_> {
-        let bar = self.terminal.then(|| {
+        let bar = IS_TERMINAL.then(|| {
             let style = "{prefix:<38} {wide_bar} {pos}/{len} {msg} left {eta}";
             let style = ProgressStyle::with_template(style)
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .progress_chars("##-");
-            let bar = self.bars.add(ProgressBar::new(total));
+            let bar = BARS.add(ProgressBar::new(total));
             bar.with_style(style).with_prefix(title.to_string()).with_position(done)
         });
         Stage {
@@ -107,15 +111,13 @@ impl Log {
     }
 }
 
-/// Prints a line on standard error. A reader that has gone away must not end a training.
+/// Prints a line on standard error, above the bars that are there. A reader that has gone away must not end
+/// a training.
 pub fn print(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-impl Default for Console {
-    fn default() -> Self {
-        Self::new()
-    }
+    let _ = match *IS_TERMINAL {
+        true => BARS.println(text),
+        false => writeln!(std::io::stderr(), "{text}"),
+    };
 }
 
 fn line(text: &str) -> String {

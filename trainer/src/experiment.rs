@@ -181,6 +181,12 @@ impl Experiment<'_> {
         self.run.keep(metrics.into_iter().map(|metric| self.told_apart(metric)))
     }
 
+    /// Keeps what a training with this checkpoint has measured so far.
+    fn keep_unfinished(&self, checkpoint: &str, metrics: &[Metric]) -> Result<()> {
+        let metrics = metrics.iter().map(|metric| self.told_apart(metric)).collect();
+        self.run.keep_unfinished(checkpoint, metrics)
+    }
+
     /// A metric whose stage says of which text it is.
     fn told_apart(&self, metric: &Metric) -> Metric {
         let text = self.apart.map_or(String::new(), |text| format!(" {text}"));
@@ -214,7 +220,6 @@ impl Observer for Watcher<'_> {
     fn save(&mut self, snapshot: Snapshot) -> Result<()> {
         let Self { experiment, checkpoint, .. } = self;
         experiment.run.folder.save(checkpoint, &snapshot)?;
-        let metrics = snapshot.metrics.iter().map(|metric| experiment.told_apart(metric));
-        experiment.run.keep_unfinished(checkpoint, metrics.collect())
+        experiment.keep_unfinished(checkpoint, &snapshot.metrics)
     }
 }

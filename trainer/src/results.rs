@@ -199,8 +199,7 @@ impl Results {
         stage.progress(1, &|| "held-out text read".into());
         let pca = Pca::fit(rows.train.blocks(8_192), rows.train.width(), &rows.device)?;
         let mut methods = baselines::all(&held_out, rows, &pca, &sparsities(experiment))?;
-        let (mut trainings, mut exports, mut diverged) = (vec![], vec![], vec![]);
-        let mut dictionaries = vec![];
+        let (mut trainings, mut exports, mut dictionaries) = (vec![], vec![], vec![]);
         let trained: Vec<&TrialResult> =
             trials.iter().filter(|trial| !trial.trainings.is_empty()).collect();
         let shown = Mutex::new((&mut stage, 1));
@@ -219,7 +218,8 @@ impl Results {
             exports.extend(measured.export);
             dictionaries.extend(measured.dictionary);
         }
-        trials.iter().for_each(|trial| diverged.extend(trial.diverged.clone()));
+        let diverged: Vec<String> =
+            trials.iter().flat_map(|trial| trial.diverged.clone()).collect();
         ensure!(!exports.is_empty(), "no training came to its end: {}", diverged.join("; "));
         let sample = Sample::of(&held_out, &pca, profile.sparsity_k, &exports);
         let lm = LmResult::of(lm, experiment)?;

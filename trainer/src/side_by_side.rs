@@ -1,11 +1,11 @@
 //! Independent work on several cores: each piece on its own share of the threads, because two small
 //! trainings side by side take less time than one after the other on twice the threads.
 
-use std::sync::Mutex;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use burn::prelude::Device;
 use shared::kernels::on_processor;
 
@@ -35,30 +35,43 @@ pub fn side_by_side<J: Sync, R: Send>(
         return jobs.iter().map(work).collect();
     }
     let threads = (rayon::current_num_threads() / at_once).max(1);
-    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let results: Vec<Mutex<Option<Result<R>>>> = jobs.iter().map(|_| Mutex::default()).collect();
-    let worker = || -> Result<()> {
+    let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let worker = || -> Result<Vec<(usize, Result<R>)>> {
+        let _end = End(&stopped);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        while !failed.load(Ordering::Relaxed) {
+        let mut done = vec![];
+        while !stopped.load(Ordering::Relaxed) {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(place) else { break };
             let result = pool.install(|| work(job));
-            failed.fetch_or(result.is_err(), Ordering::Relaxed);
-            let mut known = results[place].lock().map_err(|error| anyhow!("{error}"))?;
-            *known = Some(result);
+            let has_failed = result.is_err();
+            done.push((place, result));
+            if has_failed {
+                break;
+            }
         }
-        Ok(())
+        Ok(done)
     };
-    thread::scope(|scope| -> Result<()> {
+    let mut done = thread::scope(|scope| -> Result<Vec<_>> {
         let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(worker)).collect();
-        workers.into_iter().try_for_each(|worker| match worker.join() {
-            Ok(ended) => ended,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
+        let mut done = vec![];
+        for worker in workers {
+            done.extend(worker.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        Ok(done)
     })?;
-    let all = results.into_iter().map(|result| result.into_inner().ok().flatten());
-    // What was not begun comes after what has failed.
-    all.map(|result| result.context("a piece of work was not begun")?).collect()
+    // A job that was not begun has a failed one before it.
+    done.sort_unstable_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// A worker ends, for want of jobs, at an error or in a panic: the others begin no further job.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]
@@ -95,6 +108,23 @@ mod tests {
 
         assert_eq!(most.into_inner(), 2);
         assert_eq!(shares.unwrap(), [(threads / 2).max(1); 2]);
+    }
+
+    #[test]
+    fn after_a_panic_nothing_is_begun_and_it_goes_on() {
+        let begun = AtomicUsize::new(0);
+        let jobs: Vec<usize> = (0..1_000).collect();
+        let work = |job: &usize| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            assert!(*job != 3, "a mistake");
+            thread::sleep(std::time::Duration::from_millis(1));
+            Ok(())
+        };
+
+        let all = std::panic::AssertUnwindSafe(|| side_by_side(&jobs, 2, work));
+
+        assert!(std::panic::catch_unwind(all).is_err());
+        assert!(begun.into_inner() < 100);
     }
 
     #[test]

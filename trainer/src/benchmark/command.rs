@@ -21,6 +21,7 @@ use crate::device;
 use crate::output::folder;
 use crate::plan::{AutoencoderTraining, Profile, ProfileName};
 use crate::settings::Settings;
+use crate::side_by_side::{at_once, side_by_side};
 
 /// Runs the benchmark, writes a world for others, or scores what they found.
 ///
@@ -158,24 +159,29 @@ fn conditions(arguments: &BenchmarkArgs) -> String {
     }
 }
 
-/// All methods in all worlds of one setting of the knobs.
+/// All methods in all worlds of one setting of the knobs, worlds side by side.
 fn all_worlds(
     arguments: &BenchmarkArgs,
     knobs: &Knobs,
     recipe: &Recipe,
     console: &Console,
 ) -> Result<Vec<MethodRuns>> {
-    let mut all = Collection::default();
-    for seed in (arguments.seed..).take(arguments.worlds as usize) {
-        let world = world(knobs, seed)?;
-        let ask = |world: &World, what: &str| {
-            let mut say = |text: &str| console.say(&format!("{what} {seed}: {text}"));
-            scores(world, arguments.track, &arguments.methods, recipe, &mut say)
+    let kinds = if arguments.null { &[false, true][..] } else { &[false] };
+    let seeds = (arguments.seed..).take(arguments.worlds as usize);
+    let asked: Vec<(u64, bool)> =
+        seeds.flat_map(|seed| kinds.iter().map(move |is_null| (seed, *is_null))).collect();
+    let scored = side_by_side(&asked, at_once(&recipe.device), |(seed, is_null)| {
+        let world = world(knobs, *seed)?;
+        let (world, what) = match is_null {
+            false => (world, "world"),
+            true => (world.without_effects(), "null set"),
         };
-        all.add(ask(&world, "world")?, false);
-        if arguments.null {
-            all.add(ask(&world.without_effects(), "null set")?, true);
-        }
+        let mut say = |text: &str| console.say(&format!("{what} {seed}: {text}"));
+        scores(&world, arguments.track, &arguments.methods, recipe, &mut say)
+    })?;
+    let mut all = Collection::default();
+    for ((_, is_null), scores) in asked.iter().zip(scored) {
+        all.add(scores, *is_null);
     }
     Ok(all.into_runs())
 }

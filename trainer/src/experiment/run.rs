@@ -46,7 +46,7 @@ pub struct Run<'a> {
 pub struct Measured {
     /// In an order that does not depend on which training was the faster.
     finished: Vec<Metric>,
-    /// By training.
+    /// By checkpoint.
     unfinished: BTreeMap<String, Vec<Metric>>,
 }
 
@@ -108,10 +108,10 @@ impl Run<'_> {
         config
     }
 
-    /// Keeps what the training called `name` has measured so far.
-    pub(super) fn keep_unfinished(&self, name: &str, metrics: Vec<Metric>) -> Result<()> {
+    /// Keeps what the training with this checkpoint has measured so far.
+    pub(super) fn keep_unfinished(&self, checkpoint: &str, metrics: Vec<Metric>) -> Result<()> {
         let mut measured = self.measured();
-        measured.unfinished.insert(name.into(), metrics);
+        measured.unfinished.insert(checkpoint.into(), metrics);
         self.write_metrics(&measured)
     }
 

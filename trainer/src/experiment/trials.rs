@@ -67,12 +67,12 @@ impl TrialResult {
     fn add(&mut self, training: Result<Training, Diverged>) {
         match training {
             Ok(training) => self.trainings.push(training),
-            Err(Diverged { stage, step }) => self.diverged.push(format!("{stage} at step {step}")),
+            Err(diverged) => self.diverged.push(diverged.place()),
         }
     }
 
-    /// The learning rate that did best so far; not a number without a training.
-    fn best_so_far(&self) -> f64 {
+    /// The learning rate that did best of those tried; not a number if none came to its end.
+    fn best_tried(&self) -> f64 {
         let fvu = |training: &&Training| training.selection_fvu;
         let best = self.trainings.iter().min_by(|one, other| fvu(one).total_cmp(&fvu(other)));
         best.map_or(f64::NAN, |training| training.learning_rate)
@@ -102,6 +102,19 @@ impl FinishedModel {
     }
 }
 
+/// For each trial the learning rate that did best, or that of the earlier trial which it names, however far
+/// off the one is that has tried some.
+fn chosen_rates(results: &[TrialResult]) -> Vec<f64> {
+    let mut rates: Vec<f64> = vec![];
+    for TrialResult { trial, .. } in results {
+        let named = |other: &TrialResult| Some(other.trial.label()) == trial.rate_of;
+        let own = &results[rates.len()];
+        let taken = results[..rates.len()].iter().position(named).map(|place| rates[place]);
+        rates.push(taken.unwrap_or(own.best_tried()));
+    }
+    rates
+}
+
 /// What one training is to be.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
@@ -119,12 +132,12 @@ impl Wanted<'_> {
     }
 }
 
-/// What all trainings of a text have in common.
-struct Common<'a> {
+/// All trainings of a text.
+struct Lot<'a> {
     /// Before their names, for the user.
     title: &'a str,
     rows: &'a ReadyRows,
-    /// How many are over, and how many there are if none diverges.
+    /// How many are over, and of how many.
     over: AtomicUsize,
     all: usize,
 }
@@ -135,7 +148,8 @@ type Outcome = (FinishedModel, f64, Vec<Metric>);
 impl Experiment<'_> {
     /// Trains the plan's trials, as many trainings side by side as the device does at once: those that
     /// choose their learning rate at every one, then further seeds at the best, and with them the trials
-    /// that take the rate of another.
+    /// that take the rate of another. A rate at which nothing came to its end is none; a seed that
+    /// diverges at a rate which was chosen keeps no other from being tried.
     ///
     /// # Errors
     /// A file is damaged or cannot be written, or the user stops it.
@@ -153,28 +167,20 @@ impl Experiment<'_> {
             .collect();
         let others: usize = plan.trials.iter().map(|trial| further(trial).count()).sum();
         let all = sweep.len() + others;
-        let common = Common { title, rows, over: AtomicUsize::new(0), all };
+        let lot = Lot { title, rows, over: AtomicUsize::new(0), all };
 
         let mut results: Vec<TrialResult> = plan.trials.iter().map(TrialResult::new).collect();
-        self.train(&sweep, &common, &mut results)?;
-        let mut rates: Vec<(String, f64)> = vec![];
-        for result in &mut results {
-            let named = |(label, _): &&(String, f64)| Some(label) == result.trial.rate_of.as_ref();
-            let taken = rates.iter().find(named).map(|(_, rate)| *rate);
-            result.best_rate = taken.unwrap_or(result.best_so_far());
-            rates.push((result.trial.label(), result.best_rate));
-        }
+        self.train(&sweep, &lot, &mut results)?;
+        let rates = chosen_rates(&results);
         let at_the_best: Vec<Wanted> = numbered()
-            .filter(|(place, _)| !results[*place].best_rate.is_nan())
-            .flat_map(|(place, trial)| {
-                let learning_rate = results[place].best_rate;
+            .zip(rates)
+            .filter(|(_, rate)| !rate.is_nan())
+            .flat_map(|((place, trial), learning_rate)| {
                 further(trial).map(move |seed| Wanted { place, trial, learning_rate, seed })
             })
             .collect();
-        self.train(&at_the_best, &common, &mut results)?;
-        for result in &mut results {
-            result.best_rate = result.best_so_far();
-        }
+        self.train(&at_the_best, &lot, &mut results)?;
+        results.iter_mut().for_each(|result| result.best_rate = result.best_tried());
         self.keep(
             results.iter().flat_map(|result| &result.trainings).flat_map(|one| &one.metrics),
         )?;
@@ -182,11 +188,21 @@ impl Experiment<'_> {
     }
 
     /// Adds trainings to the results of their trials.
-    fn train(&self, all: &[Wanted], common: &Common, results: &mut [TrialResult]) -> Result<()> {
+    fn train(&self, all: &[Wanted], lot: &Lot, results: &mut [TrialResult]) -> Result<()> {
         let at_once = at_once(&self.run.device.device);
-        let trained = side_by_side(all, at_once, |wanted| match self.training(wanted, common) {
-            Ok(training) => Ok(Ok(training)),
-            Err(error) => error.downcast::<Diverged>().map(Err),
+        let trained = side_by_side(all, at_once, |wanted| {
+            let title = lot.title.to_string() + &wanted.name();
+            let trained = match self.training(wanted, &title, lot.rows) {
+                Ok(training) => Ok(training),
+                Err(error) => Err(error.downcast::<Diverged>()?),
+            };
+            let result = match &trained {
+                Ok(one) => format!("FVU {:.4} after {:.0} s", one.selection_fvu, one.seconds),
+                Err(diverged) => format!("diverged at step {}", diverged.step),
+            };
+            let over = lot.over.fetch_add(1, Ordering::Relaxed) + 1;
+            self.run.console.say(&format!("{title:<38} {result}, {over} of {}", lot.all));
+            Ok(trained)
         })?;
         for (wanted, training) in all.iter().zip(trained) {
             results[wanted.place].add(training);
@@ -194,18 +210,19 @@ impl Experiment<'_> {
         Ok(())
     }
 
-    fn training(&self, wanted: &Wanted, common: &Common) -> Result<Training> {
+    fn training(&self, wanted: &Wanted, title: &str, rows: &ReadyRows) -> Result<Training> {
         let &Wanted { trial, learning_rate, seed, .. } = wanted;
-        let title = &(common.title.to_string() + &wanted.name());
+        let (name, steps) = (wanted.name(), self.profile.training(trial).steps);
         let (model, seconds, metrics) = match self.profile.model(trial) {
-            ModelConfig::Csae(config) => self.csae(wanted, title, &config, common.rows)?,
-            ModelConfig::Rival(config) => self.rival(wanted, title, &config, common.rows)?,
+            ModelConfig::Csae(config) => self.csae(wanted, title, &config, rows)?,
+            ModelConfig::Rival(config) => self.rival(wanted, title, &config, rows)?,
         };
-        let selection_fvu = selection_fvu(model.autoencoder(), common.rows);
-        let over = common.over.fetch_add(1, Ordering::Relaxed) + 1;
-        let of_all = format!("{over} of {}", common.all);
-        let result = format!("FVU {selection_fvu:.4} after {seconds:.0} s, {of_all}");
-        self.run.console.say(&format!("{title:<38} {result}"));
+        // One that was finished by an earlier call has offered nothing this time.
+        self.keep_unfinished(&self.checkpoint(&name), &metrics)?;
+        let selection_fvu = selection_fvu(model.autoencoder(), rows);
+        if !selection_fvu.is_finite() {
+            return Err(Diverged { stage: name, step: steps }.into());
+        }
         Ok(Training { learning_rate, seed, selection_fvu, seconds, metrics, model })
     }
 

@@ -3,14 +3,15 @@
 use anyhow::Result;
 use burn::prelude::*;
 use shared::report::Metric;
-use shared::weights::{Weights, to_vec};
+use shared::weights::{self, Weight, Weights, to_vec};
 use shared::{Csae, CsaeConfig, Limits, Units};
 
 use super::learner::{Learner, Lesson};
 use super::loss::{LossTerms, Penalties};
 use super::rows::RowSource;
 use super::{
-    Clock, Observer, Snapshot, check_finite, composition, dictionary, put_silence, schedule,
+    Clock, Diverged, Observer, Snapshot, check_finite, composition, dictionary, put_silence,
+    schedule,
 };
 use crate::plan::{AutoencoderTraining, Schedule};
 
@@ -182,20 +183,30 @@ impl State {
             && due(completion.times, [completion.from, completion.until])
         {
             let sample = rows.sample(self.step, completion.rows)?;
-            let model = self.learner.model();
+            let model = self.sound_model(task)?;
             self.learner.replace(dictionary::complete(model, sample, limits, training).0);
         }
         let mut looks = training.before.iter().chain([&training.at]);
         if task.config.units.is_some() && looks.any(|share| due(1, [*share; 2])) {
             let sample = rows.sample(self.step, training.rows)?;
             let targets = rows.sample_targets(self.step, training.rows)?;
-            let model = self.learner.model();
+            let model = self.sound_model(task)?;
             let search = composition::Search { limits, training, seed: task.seed };
             let model = composition::recompose(model, sample, targets, &search)?;
             self.parts = parts_of(&model);
             self.learner.recompose(model);
         }
         Ok(())
+    }
+
+    /// The model, if it consists of numbers that can be computed with.
+    fn sound_model(&self, task: &AutoencoderTask) -> Result<Csae, Diverged> {
+        let model = self.learner.model();
+        let is_finite = |weight: &Weight| weight.values.iter().all(|value| value.is_finite());
+        match weights::of(&model).values().all(is_finite) {
+            true => Ok(model),
+            false => Err(Diverged { stage: task.name.into(), step: self.step }),
+        }
     }
 
     fn measure(&mut self, task: &AutoencoderTask, terms: &LossTerms, limits: Limits) -> Result<()> {
@@ -248,7 +259,7 @@ mod tests {
     use crate::data::{RowStore, Rows};
     use crate::plan::{Profile, ProfileName};
     use crate::train::rows::RecordedRows;
-    use shared::{AttentionConfig, UnitsConfig, random, weights};
+    use shared::{AttentionConfig, UnitsConfig, random};
 
     fn rows() -> Rows {
         let values = random::normal(&mut random::stream(3, "rows"), 700 * 8, 1.0);

@@ -85,6 +85,13 @@ pub struct Diverged {
     pub step: u64,
 }
 
+impl Diverged {
+    /// What diverged where, as in `topk lr=0.1 seed=0 at step 50`.
+    pub fn place(&self) -> String {
+        format!("{} at step {}", self.stage, self.step)
+    }
+}
+
 /// An error if a loss that was just measured is not finite.
 fn check_finite(metric: &Metric) -> Result<(), Diverged> {
     match metric.values.values().all(|value| value.is_finite()) {
