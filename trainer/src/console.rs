@@ -16,6 +16,9 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 /// How often a bar is drawn.
 const BETWEEN_DRAWINGS: Duration = Duration::from_millis(200);
 
+/// How wide titles are shown, so that what follows them stands in a column.
+const TITLES: usize = 44;
+
 /// Whether standard error is a terminal. One that can do nothing (`TERM=dumb`) is none.
 static IS_TERMINAL: LazyLock<bool> = LazyLock::new(|| {
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
@@ -69,6 +72,11 @@ impl Console {
         self.keep(text);
     }
 
+    /// Says what a stage of this title has led to.
+    pub fn result(&self, title: &str, result: &str) {
+        self.say(&format!("{title:<TITLES$} {result}"));
+    }
+
     /// Says nothing, but keeps a sentence in the log.
     pub fn keep(&self, text: &str) {
         self.log().write(&(line(text) + "\n"));
@@ -83,8 +91,9 @@ impl Console {
     /// `[1/5] language model`.
     pub fn stage(&self, title: &str, done: u64, total: u64) -> Stage<'_> {
         let bar = IS_TERMINAL.then(|| {
-            let style = "{prefix:<38} {wide_bar} {pos}/{len} {msg} left {eta}";
-            let style = ProgressStyle::with_template(style)
+            let style =
+                format!("{{prefix:<{TITLES}}} {{wide_bar}} {{pos}}/{{len}} {{msg}} left {{eta}}");
+            let style = ProgressStyle::with_template(&style)
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .progress_chars("##-");
             let bar = BARS.add(ProgressBar::new(total));
@@ -160,7 +169,7 @@ impl Stage<'_> {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        self.console.say(&format!("{:<38} {result}", self.title));
+        self.console.result(&self.title, result);
     }
 }
 

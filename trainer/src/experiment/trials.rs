@@ -106,11 +106,10 @@ impl FinishedModel {
 /// off the one is that has tried some.
 fn chosen_rates(results: &[TrialResult]) -> Vec<f64> {
     let mut rates: Vec<f64> = vec![];
-    for TrialResult { trial, .. } in results {
-        let named = |other: &TrialResult| Some(other.trial.label()) == trial.rate_of;
-        let own = &results[rates.len()];
-        let taken = results[..rates.len()].iter().position(named).map(|place| rates[place]);
-        rates.push(taken.unwrap_or(own.best_tried()));
+    for (place, result) in results.iter().enumerate() {
+        let named = |other: &TrialResult| Some(other.trial.label()) == result.trial.rate_of;
+        let taken = results[..place].iter().position(named).map(|other| rates[other]);
+        rates.push(taken.unwrap_or(result.best_tried()));
     }
     rates
 }
@@ -190,7 +189,10 @@ impl Experiment<'_> {
     /// Adds trainings to the results of their trials.
     fn train(&self, all: &[Wanted], lot: &Lot, results: &mut [TrialResult]) -> Result<()> {
         let at_once = at_once(&self.run.device.device);
-        let trained = side_by_side(all, at_once, |wanted| {
+        // Plans begin with what is simple: what takes longest is begun first, so that in the end no core
+        // waits for it.
+        let last_first: Vec<Wanted> = all.iter().rev().copied().collect();
+        let trained = side_by_side(&last_first, at_once, |wanted| {
             let title = lot.title.to_string() + &wanted.name();
             let trained = match self.training(wanted, &title, lot.rows) {
                 Ok(training) => Ok(training),
@@ -201,10 +203,10 @@ impl Experiment<'_> {
                 Err(diverged) => format!("diverged at step {}", diverged.step),
             };
             let over = lot.over.fetch_add(1, Ordering::Relaxed) + 1;
-            self.run.console.say(&format!("{title:<38} {result}, {over} of {}", lot.all));
+            self.run.console.result(&title, &format!("{result}, {over} of {}", lot.all));
             Ok(trained)
         })?;
-        for (wanted, training) in all.iter().zip(trained) {
+        for (wanted, training) in last_first.iter().zip(trained).rev() {
             results[wanted.place].add(training);
         }
         Ok(())
@@ -273,4 +275,47 @@ fn selection_fvu(model: &dyn Autoencoder, rows: &ReadyRows) -> f64 {
     let blocks = rows.selection.blocks(ROWS_AT_ONCE, &rows.device);
     let rebuilt: Vec<f32> = blocks.flat_map(rebuild).collect();
     measures::fvu(&rows.selection.values, &rebuilt, rows.selection.width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan;
+    use shared::CsaeConfig;
+
+    /// A training of a model that nobody looks at.
+    fn tried(learning_rate: f64, selection_fvu: f64) -> Training {
+        let config = CsaeConfig::new(2).with_n_features(2).with_sparsity_k(1);
+        let model = config.init(0, &Device::flex());
+        let finished = FinishedCsae { model, limits: config.limits() };
+        Training {
+            learning_rate,
+            seed: 0,
+            selection_fvu,
+            seconds: 0.0,
+            metrics: vec![],
+            model: FinishedModel::Csae(Box::new(finished)),
+        }
+    }
+
+    #[test]
+    fn a_rate_is_the_best_of_those_tried_or_goes_from_trial_to_trial() {
+        let of = |name: &'static str, rate_of: Option<&str>| {
+            let trial = plan::named("run_1").unwrap().trials[0].clone();
+            TrialResult::new(&Trial { name, rate_of: rate_of.map(String::from), ..trial })
+        };
+        let mut results =
+            [of("a", None), of("b", Some("a")), of("c", None), of("d", Some("b")), of("e", None)];
+        for (rate, fvu) in [(1e-3, 0.3), (1e-2, 0.1), (1e-1, 0.2)] {
+            results[0].add(Ok(tried(rate, fvu)));
+        }
+        results[2].add(Ok(tried(3e-3, 0.1)));
+        results[4].add(Err(Diverged { stage: "e lr=1".into(), step: 50 }));
+
+        let rates = chosen_rates(&results);
+
+        assert_eq!(rates[..4], [1e-2, 1e-2, 3e-3, 1e-2]);
+        assert!(rates[4].is_nan());
+        assert_eq!(results[4].diverged, ["e lr=1 at step 50"]);
+    }
 }
