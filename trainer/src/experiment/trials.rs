@@ -19,6 +19,10 @@ use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::rival::{self, FinishedRival, RivalTask};
 use crate::train::rows::RecordedRows;
 
+/// How many times as many features as it may a model may use on average, if its learning rate is to be
+/// chosen: a penalty that is steered can miss the number at a high one.
+const MOST_ACTIVE: f64 = 1.1;
+
 /// One finished training of a trial.
 #[derive(Debug)]
 pub struct Training {
@@ -28,6 +32,8 @@ pub struct Training {
     pub seed: u64,
     /// FVU on rows of the training text that it did not learn from.
     pub selection_fvu: f64,
+    /// The mean number of active features on the same rows.
+    pub selection_l0: f64,
     /// How long it took.
     pub seconds: f64,
     /// The loss terms on the way.
@@ -50,6 +56,8 @@ pub enum FinishedModel {
 pub struct TrialResult {
     /// What was trained.
     pub trial: Trial,
+    /// How many features may be active in a row.
+    pub sparsity_k: usize,
     /// The learning rate that did best on the selection rows; not a number if none did.
     pub best_rate: f64,
     /// One for each learning rate, then one for each further seed at the best.
@@ -59,8 +67,9 @@ pub struct TrialResult {
 }
 
 impl TrialResult {
-    fn new(trial: &Trial) -> Self {
-        Self { trial: trial.clone(), best_rate: f64::NAN, trainings: vec![], diverged: vec![] }
+    fn new(trial: &Trial, sparsity_k: usize) -> Self {
+        let (trial, best_rate) = (trial.clone(), f64::NAN);
+        Self { trial, sparsity_k, best_rate, trainings: vec![], diverged: vec![] }
     }
 
     /// Adds a training that came to its end; one that did not is a result, too.
@@ -71,10 +80,17 @@ impl TrialResult {
         }
     }
 
-    /// The learning rate that did best of those tried; not a number if none came to its end.
+    /// The learning rate that did best of those tried, with no more active features than there may be
+    /// if any did so; not a number if none came to its end.
     fn best_tried(&self) -> f64 {
-        let fvu = |training: &&Training| training.selection_fvu;
-        let best = self.trainings.iter().min_by(|one, other| fvu(one).total_cmp(&fvu(other)));
+        let most = MOST_ACTIVE * self.sparsity_k as f64;
+        let rank = |training: &&Training| {
+            ((training.selection_l0 / most).max(1.0), training.selection_fvu)
+        };
+        let best = self.trainings.iter().min_by(|one, other| {
+            let ((one_excess, one), (other_excess, other)) = (rank(one), rank(other));
+            one_excess.total_cmp(&other_excess).then(one.total_cmp(&other))
+        });
         best.map_or(f64::NAN, |training| training.learning_rate)
     }
 
@@ -168,7 +184,8 @@ impl Experiment<'_> {
         let all = sweep.len() + others;
         let lot = Lot { title, rows, over: AtomicUsize::new(0), all };
 
-        let mut results: Vec<TrialResult> = plan.trials.iter().map(TrialResult::new).collect();
+        let result = |trial| TrialResult::new(trial, profile.k(trial));
+        let mut results: Vec<TrialResult> = plan.trials.iter().map(result).collect();
         self.train(&sweep, &lot, &mut results)?;
         let rates = chosen_rates(&results);
         let at_the_best: Vec<Wanted> = numbered()
@@ -221,11 +238,11 @@ impl Experiment<'_> {
         };
         // One that was finished by an earlier call has offered nothing this time.
         self.keep_unfinished(&self.checkpoint(&name), &metrics)?;
-        let selection_fvu = selection_fvu(model.autoencoder(), rows);
+        let [selection_fvu, selection_l0] = on_selection(model.autoencoder(), rows);
         if !selection_fvu.is_finite() {
             return Err(Diverged { stage: name, step: steps }.into());
         }
-        Ok(Training { learning_rate, seed, selection_fvu, seconds, metrics, model })
+        Ok(Training { learning_rate, seed, selection_fvu, selection_l0, seconds, metrics, model })
     }
 
     /// Goes on from where an earlier call has stopped.
@@ -270,11 +287,17 @@ impl Experiment<'_> {
     }
 }
 
-fn selection_fvu(model: &dyn Autoencoder, rows: &ReadyRows) -> f64 {
-    let rebuild = |block: Tensor<2>| to_vec(model.forward(block).reconstruction);
-    let blocks = rows.selection.blocks(ROWS_AT_ONCE, &rows.device);
-    let rebuilt: Vec<f32> = blocks.flat_map(rebuild).collect();
-    measures::fvu(&rows.selection.values, &rebuilt, rows.selection.width)
+/// What a model leaves of the rows by which learning rates are chosen, FVU, and how many of its features
+/// are active there on average.
+fn on_selection(model: &dyn Autoencoder, rows: &ReadyRows) -> [f64; 2] {
+    let (mut rebuilt, mut active) = (vec![], 0.0);
+    for block in rows.selection.blocks(ROWS_AT_ONCE, &rows.device) {
+        let output = model.forward(block);
+        rebuilt.extend(to_vec(output.reconstruction));
+        active += f64::from(output.code.greater_scalar(0.0).float().sum().into_scalar::<f32>());
+    }
+    let fvu = measures::fvu(&rows.selection.values, &rebuilt, rows.selection.width);
+    [fvu, active / rows.selection.len().max(1) as f64]
 }
 
 #[cfg(test)]
@@ -284,7 +307,7 @@ mod tests {
     use shared::CsaeConfig;
 
     /// A training of a model that nobody looks at.
-    fn tried(learning_rate: f64, selection_fvu: f64) -> Training {
+    fn tried(learning_rate: f64, selection_fvu: f64, selection_l0: f64) -> Training {
         let config = CsaeConfig::new(2).with_n_features(2).with_sparsity_k(1);
         let model = config.init(0, &Device::flex());
         let finished = FinishedCsae { model, limits: config.limits() };
@@ -292,6 +315,7 @@ mod tests {
             learning_rate,
             seed: 0,
             selection_fvu,
+            selection_l0,
             seconds: 0.0,
             metrics: vec![],
             model: FinishedModel::Csae(Box::new(finished)),
@@ -302,14 +326,14 @@ mod tests {
     fn a_rate_is_the_best_of_those_tried_or_goes_from_trial_to_trial() {
         let of = |name: &'static str, rate_of: Option<&str>| {
             let trial = plan::named("run_1").unwrap().trials[0].clone();
-            TrialResult::new(&Trial { name, rate_of: rate_of.map(String::from), ..trial })
+            TrialResult::new(&Trial { name, rate_of: rate_of.map(String::from), ..trial }, 16)
         };
         let mut results =
             [of("a", None), of("b", Some("a")), of("c", None), of("d", Some("b")), of("e", None)];
         for (rate, fvu) in [(1e-3, 0.3), (1e-2, 0.1), (1e-1, 0.2)] {
-            results[0].add(Ok(tried(rate, fvu)));
+            results[0].add(Ok(tried(rate, fvu, 16.0)));
         }
-        results[2].add(Ok(tried(3e-3, 0.1)));
+        results[2].add(Ok(tried(3e-3, 0.1, 90.0)));
         results[4].add(Err(Diverged { stage: "e lr=1".into(), step: 50 }));
 
         let rates = chosen_rates(&results);
@@ -317,5 +341,20 @@ mod tests {
         assert_eq!(rates[..4], [1e-2, 1e-2, 3e-3, 1e-2]);
         assert!(rates[4].is_nan());
         assert_eq!(results[4].diverged, ["e lr=1 at step 50"]);
+    }
+
+    #[test]
+    fn a_rate_that_leaves_more_active_features_than_there_may_be_is_not_chosen() {
+        let trial = &plan::named("run_1").unwrap().trials[0];
+        let mut result = TrialResult::new(trial, 16);
+
+        for (rate, fvu, l0) in [(1e-1, 0.01, 33.0), (3e-2, 0.02, 17.0), (1e-2, 0.03, 9.0)] {
+            result.add(Ok(tried(rate, fvu, l0)));
+        }
+        assert_eq!(result.best_tried(), 3e-2);
+
+        let (many, more) = (tried(1e-1, 0.01, 33.0), tried(3e-2, 0.02, 20.0));
+        result.trainings = vec![many, more];
+        assert_eq!(result.best_tried(), 3e-2);
     }
 }

@@ -103,7 +103,8 @@ Cosine and norm ratio: the mean over rows between a scaled row and its reconstru
 longer all reconstructions are than would leave least; below 1 they shrink. Dense: features that more
 than a tenth of the rows activate.
 A method called _silent is the trained model with its units silent: what its features say alone.
-Learning rates were chosen by the FVU on rows of the training text, in the column selection.";
+Learning rates were chosen by the FVU on rows of the training text, in the column selection, among models
+with at most a tenth more active features there than they may have.";
 
 /// `notes.txt`: what was done, with which result.
 pub fn notes(run: &Run, explained: &[(Experiment, Results)]) -> String {
