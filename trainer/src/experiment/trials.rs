@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use burn::prelude::*;
 use shared::CsaeConfig;
 use shared::report::Metric;
 use shared::sae::{Autoencoder, FinishedCsae};
@@ -304,6 +303,7 @@ fn on_selection(model: &dyn Autoencoder, rows: &ReadyRows) -> [f64; 2] {
 mod tests {
     use super::*;
     use crate::plan;
+    use burn::prelude::Device;
     use shared::CsaeConfig;
 
     /// A training of a model that nobody looks at.
