@@ -7,8 +7,9 @@ use super::{CsaeTrial, Plan, Relation, Rival, Trial, csae, full, refitted, rival
 /// The trial that lacks nothing.
 const FULL: &str = "full";
 
-/// Each trial differs in one respect from `full`, whose learning rate it takes. `moving_size` also looks
-/// for combinations three times in place of once, because sizes that grow need something to grow in.
+/// Each trial differs in one respect from `full`, whose learning rate it takes, or chooses its own where that
+/// is too high a rate for it. `moving_size` also looks for combinations three times in place of once,
+/// because sizes that grow need something to grow in.
 pub(super) fn run_4() -> Plan {
     let full = full();
     let without = |principle| {
@@ -19,33 +20,37 @@ pub(super) fn run_4() -> Plan {
     let ungated = ungated.clone().with_speaking(ungated.n_units);
     let attention =
         CsaeTrial { attention: Some(AttentionConfig::new()), units: None, ..full.clone() };
-    let ablations = [
-        csae("no_refit", CsaeTrial { refit_steps: 0, ..full.clone() }),
+    let at_its_rate = [
         csae("no_completion", CsaeTrial { completed: false, ..full.clone() }),
         csae("no_composition", CsaeTrial { units: None, ..full.clone() }),
         csae("no_orthogonality", without(UnitsPrinciple::Orthogonality)),
         csae("no_detachment", without(UnitsPrinciple::Detachment)),
-        csae("no_residual", without(UnitsPrinciple::Residual)),
         csae("no_gate", CsaeTrial { units: Some(ungated), ..full.clone() }),
         csae("random_parts", CsaeTrial { random_parts: true, ..full.clone() }),
         csae("moving_k", CsaeTrial { graduated: true, ..full.clone() }),
         csae("moving_size", CsaeTrial { curriculum: true, ..full.clone() }),
         csae("diversity", CsaeTrial { diversity_weight: 0.1, ..full.clone() }),
+        csae("topk_refit", refitted()),
+    ];
+    let at_its_rate = at_its_rate.map(|trial| Trial { rate_of: Some(FULL.into()), ..trial });
+    let at_their_own = [
+        csae("no_refit", CsaeTrial { refit_steps: 0, ..full.clone() }),
+        csae("no_residual", without(UnitsPrinciple::Residual)),
         csae("attention", attention.clone()),
         Trial {
             against: Some("attention"),
+            rate_of: Some("attention".into()),
             ..csae("attention_entropy", CsaeTrial { entropy_weight: 0.01, ..attention })
         },
-        csae("topk_refit", refitted()),
         rival("coefficient_attention", Rival::CoefficientAttention),
         rival("literal", Rival::Literal),
     ];
-    let ablations =
-        ablations.map(|trial| Trial { rate_of: Some(FULL.into()), exported: false, ..trial });
+    let ablations = at_its_rate.into_iter().chain(at_their_own);
+    let ablations = ablations.map(|trial| Trial { exported: false, ..trial });
     Plan {
         name: "run_4",
         question: "What is each part of the model good for?",
-        trials: [vec![csae(FULL, full)], ablations.into()].concat(),
+        trials: [csae(FULL, full)].into_iter().chain(ablations).collect(),
         every_text: false,
         relation: Relation::Against(FULL),
         curve: None,
