@@ -4,11 +4,13 @@
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::side_by_side::locked;
 
 /// How often a stage says where it stands, off a terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
@@ -56,7 +58,7 @@ impl Console {
     pub fn log_to(&self, path: &Path) -> Result<()> {
         let file = File::options().create(true).append(true).open(path);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        let mut log = self.log();
+        let mut log = locked(&self.log);
         let before = std::mem::take(&mut log.before);
         log.file = Some(file);
         log.write(&before);
@@ -79,12 +81,7 @@ impl Console {
 
     /// Says nothing, but keeps a sentence in the log.
     pub fn keep(&self, text: &str) {
-        self.log().write(&(line(text) + "\n"));
-    }
-
-    /// Lines are written whole, so that one left behind by a panic is as good as any.
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.log).write(&(line(text) + "\n"));
     }
 
     /// Begins a stage of `total` steps, `done` of them by an earlier call; `title` as in

@@ -6,7 +6,7 @@ pub mod sample;
 mod trial;
 mod writing;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
@@ -27,7 +27,7 @@ use crate::data::languages::TaskAccuracy;
 use crate::experiment::transcoder::Transcoded;
 use crate::experiment::{Experiment, TrialResult};
 use crate::plan::Relation;
-use crate::side_by_side::{at_once, side_by_side};
+use crate::side_by_side::{at_once, locked, side_by_side};
 use crate::train::lm::TrainedLm;
 use comparison::Comparison;
 use sample::Sample;
@@ -206,7 +206,7 @@ impl Results {
         let at_once = at_once(&rows.device);
         let measured = side_by_side(&trained, at_once, |trial| {
             let measured = MeasuredTrial::of(experiment, &lm.model, &held_out, trial)?;
-            let (stage, step) = &mut *shown.lock().unwrap_or_else(PoisonError::into_inner);
+            let (stage, step) = &mut *locked(&shown);
             *step += trial.trainings.len() as u64;
             stage.progress(*step, &|| trial.trial.label());
             Ok(measured)

@@ -5,7 +5,7 @@ pub mod snapshot_file;
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use shared::bundle::hex;
 
 use crate::complaint::Complaint;
 use crate::files::write_whole;
+use crate::side_by_side::locked;
 use crate::train::Snapshot;
 
 /// The last file of a run; a folder that has it is finished.
@@ -108,7 +109,7 @@ impl RunFolder {
     /// The folder was begun with another configuration.
     pub fn claim(&self, config: &Value) -> Result<()> {
         let path = self.path.join(CONFIG);
-        *self.configuration() = digest(config);
+        *locked(&self.configuration) = digest(config);
         if !path.exists() {
             let mut bytes = serde_json::to_vec_pretty(config)?;
             bytes.push(b'\n');
@@ -141,11 +142,7 @@ impl RunFolder {
 
     /// Of what a checkpoint is.
     fn identity(&self, name: &str) -> String {
-        format!("{name} of {}", self.configuration())
-    }
-
-    fn configuration(&self) -> MutexGuard<'_, String> {
-        self.configuration.lock().unwrap_or_else(PoisonError::into_inner)
+        format!("{name} of {}", locked(&self.configuration))
     }
 
     /// What a training has reached, if there is something.

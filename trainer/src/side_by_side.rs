@@ -3,6 +3,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Result;
@@ -19,6 +20,11 @@ pub fn at_once(device: &Device) -> usize {
         true => rayon::current_num_threads().min(MOST_AT_ONCE),
         false => 1,
     }
+}
+
+/// What threads share, one at a time. Nothing is left half done by a thread that panics.
+pub fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Does `work` for every job, `at_once` of them side by side. The results are in the order of the jobs.

@@ -1,7 +1,7 @@
 //! A run: its texts, and what they share.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use crate::device::ChosenDevice;
 use crate::plan::{Plan, Profile};
 use crate::run_folder::RunFolder;
 use crate::settings::Settings;
+use crate::side_by_side::locked;
 
 /// A run with all that its texts share.
 #[derive(Debug)]
@@ -110,14 +111,17 @@ impl Run<'_> {
 
     /// Keeps what the training with this checkpoint has measured so far.
     pub(super) fn keep_unfinished(&self, checkpoint: &str, metrics: Vec<Metric>) -> Result<()> {
-        let mut measured = self.measured();
+        let mut measured = locked(&self.metrics);
+        if measured.unfinished.get(checkpoint) == Some(&metrics) {
+            return Ok(());
+        }
         measured.unfinished.insert(checkpoint.into(), metrics);
         self.write_metrics(&measured)
     }
 
     /// Keeps what trainings have measured of which all are finished.
     pub(super) fn keep(&self, metrics: impl IntoIterator<Item = Metric>) -> Result<()> {
-        let mut measured = self.measured();
+        let mut measured = locked(&self.metrics);
         measured.finished.extend(metrics);
         measured.unfinished.clear();
         self.write_metrics(&measured)
@@ -131,9 +135,5 @@ impl Run<'_> {
             lines.push(b'\n');
         }
         self.folder.write("metrics.jsonl", &lines)
-    }
-
-    fn measured(&self) -> MutexGuard<'_, Measured> {
-        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use shared::CsaeConfig;
 use shared::report::Metric;
 use shared::sae::{Autoencoder, FinishedCsae};
 use shared::weights::to_vec;
@@ -11,7 +10,7 @@ use shared::weights::to_vec;
 use super::{Experiment, ROWS_AT_ONCE};
 use crate::activations::ReadyRows;
 use crate::analysis::measures;
-use crate::plan::{ModelConfig, RivalConfig, Trial};
+use crate::plan::{AutoencoderTraining, ModelConfig, Trial};
 use crate::side_by_side::{at_once, side_by_side};
 use crate::train::Diverged;
 use crate::train::autoencoder::{self, AutoencoderTask};
@@ -230,59 +229,48 @@ impl Experiment<'_> {
 
     fn training(&self, wanted: &Wanted, title: &str, rows: &ReadyRows) -> Result<Training> {
         let &Wanted { trial, learning_rate, seed, .. } = wanted;
-        let (name, steps) = (wanted.name(), self.profile.training(trial).steps);
-        let (model, seconds, metrics) = match self.profile.model(trial) {
-            ModelConfig::Csae(config) => self.csae(wanted, title, &config, rows)?,
-            ModelConfig::Rival(config) => self.rival(wanted, title, &config, rows)?,
-        };
+        let (name, training) = (&wanted.name(), &self.profile.training(trial));
+        let (model, seconds, metrics) = self
+            .learned(wanted, title, training, rows)
+            .map_err(|error| self.unless_damaged(name, error))?;
         // One that was finished by an earlier call has offered nothing this time.
-        self.keep_unfinished(&self.checkpoint(&name), &metrics)?;
+        self.keep_unfinished(&self.checkpoint(name), &metrics)?;
         let [selection_fvu, selection_l0] = on_selection(model.autoencoder(), rows);
         if !selection_fvu.is_finite() {
-            return Err(Diverged { stage: name, step: steps }.into());
+            return Err(Diverged { stage: name.clone(), step: training.steps }.into());
         }
         Ok(Training { learning_rate, seed, selection_fvu, selection_l0, seconds, metrics, model })
     }
 
     /// Goes on from where an earlier call has stopped.
-    fn csae(
+    fn learned(
         &self,
         wanted: &Wanted,
         title: &str,
-        config: &CsaeConfig,
+        training: &AutoencoderTraining,
         rows: &ReadyRows,
     ) -> Result<Outcome> {
         let &Wanted { trial, learning_rate, seed, .. } = wanted;
-        let (name, training) = (&wanted.name(), &self.profile.training(trial));
-        let schedule = self.profile.schedule(trial);
-        let task = AutoencoderTask { name, config, schedule, training, learning_rate, seed };
+        let name = &wanted.name();
         let mut source = RecordedRows::new(&*rows.train, training.batch_size, seed, &rows.device);
         let resume = self.reached(name)?;
         let mut watcher = self.watch(title, name, resume.as_ref(), training.steps);
-        let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)
-            .map_err(|error| self.unless_damaged(name, error))?;
-        let finished = FinishedCsae { model: trained.model, limits: config.limits() };
-        Ok((FinishedModel::Csae(Box::new(finished)), trained.seconds, trained.metrics))
-    }
-
-    /// Goes on from where an earlier call has stopped.
-    fn rival(
-        &self,
-        wanted: &Wanted,
-        title: &str,
-        config: &RivalConfig,
-        rows: &ReadyRows,
-    ) -> Result<Outcome> {
-        let &Wanted { trial, learning_rate, seed, .. } = wanted;
-        let (name, training) = (&wanted.name(), &self.profile.training(trial));
-        let task = RivalTask { name, training, learning_rate };
-        let mut source = RecordedRows::new(&*rows.train, training.batch_size, seed, &rows.device);
-        let resume = self.reached(name)?;
-        let mut watcher = self.watch(title, name, resume.as_ref(), training.steps);
-        let FinishedRival { model, seconds, metrics } =
-            rival::teach(config, seed, &task, &mut source, resume, &mut watcher)
-                .map_err(|error| self.unless_damaged(name, error))?;
-        Ok((FinishedModel::Rival(model), seconds, metrics))
+        match &self.profile.model(trial) {
+            ModelConfig::Csae(config) => {
+                let schedule = self.profile.schedule(trial);
+                let task =
+                    AutoencoderTask { name, config, schedule, training, learning_rate, seed };
+                let trained = autoencoder::train(&task, &mut source, resume, &mut watcher)?;
+                let finished = FinishedCsae { model: trained.model, limits: config.limits() };
+                Ok((FinishedModel::Csae(Box::new(finished)), trained.seconds, trained.metrics))
+            }
+            ModelConfig::Rival(config) => {
+                let task = RivalTask { name, training, learning_rate };
+                let FinishedRival { model, seconds, metrics } =
+                    rival::teach(config, seed, &task, &mut source, resume, &mut watcher)?;
+                Ok((FinishedModel::Rival(model), seconds, metrics))
+            }
+        }
     }
 }
 

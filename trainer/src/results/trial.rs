@@ -82,7 +82,7 @@ impl MeasuredTrial {
                 metrics: training.metrics.clone(),
             });
         }
-        let k = experiment.profile.k(&trial.trial);
+        let k = trial.sparsity_k;
         let method = |suffix: &str, all: Vec<(u64, Quality)>| {
             let (seeds, qualities) = all.into_iter().unzip();
             Method {
