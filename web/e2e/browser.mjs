@@ -28,3 +28,6 @@ export async function visit(browser, site, fragment, options = {}) {
 }
 
 export const id = (page, name) => page.locator(`[data-testid="${name}"]`);
+
+// A page moves the focus to its heading one frame after it came, so that is waited for.
+export const headingFocused = (page) => page.waitForFunction(() => document.activeElement?.matches("main h1"));
