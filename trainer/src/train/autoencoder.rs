@@ -10,8 +10,8 @@ use super::learner::{Learner, Lesson};
 use super::loss::{LossTerms, Penalties};
 use super::rows::RowSource;
 use super::{
-    Clock, Diverged, Observer, Snapshot, check_finite, composition, dictionary, put_silence,
-    schedule,
+    Diverged, Observer, Snapshot, Training, check_finite, composition, dictionary, put_silence,
+    schedule, take_steps,
 };
 use crate::plan::{AutoencoderTraining, Schedule};
 
@@ -75,9 +75,8 @@ pub fn train(
     let steps = task.training.steps;
     let transcodes = rows.targets(0)?.is_some();
     let mut state = State::start(task, &rows.device(), transcodes, resume)?;
-    let mut clock = Clock::new(state.seconds);
-    let resumed_at = state.step;
-    while state.step < steps {
+    let all = (steps, state.seconds);
+    let seconds = take_steps(&mut state, all, observer, |state| {
         let batch = (rows.batch(state.step)?, rows.targets(state.step)?);
         let limits = schedule::limits(state.step, steps, task.schedule, task.config.limits());
         let terms = state.learn(task, batch, limits);
@@ -85,14 +84,8 @@ pub fn train(
         if state.step.is_multiple_of(BETWEEN_METRICS) || state.step == steps {
             state.measure(task, &terms, limits)?;
         }
-        let message = || format!("mse {:.4}", terms.mse.clone().into_scalar::<f32>());
-        observer.progress(state.step, &message);
-        clock.tick(observer, |seconds| state.snapshot(seconds))?;
-    }
-    let seconds = clock.seconds();
-    if state.step > resumed_at {
-        observer.save(state.snapshot(seconds))?;
-    }
+        Ok(move || format!("mse {:.4}", terms.mse.clone().into_scalar::<f32>()))
+    })?;
     let model = state.learner.model().valid();
     Ok(TrainedAutoencoder { model, seconds, metrics: state.metrics })
 }
@@ -226,6 +219,12 @@ impl State {
         check_finite(&metric)?;
         self.metrics.push(metric);
         Ok(())
+    }
+}
+
+impl Training for State {
+    fn step(&self) -> u64 {
+        self.step
     }
 
     fn snapshot(&self, seconds: f64) -> Snapshot {

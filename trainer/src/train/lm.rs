@@ -13,7 +13,7 @@ use shared::{CharLm, CharLmConfig};
 
 use super::adam::{Adam, AdamConfig};
 use super::schedule::cosine_rate;
-use super::{Clock, Observer, Snapshot, check_finite};
+use super::{Observer, Snapshot, Training, check_finite, take_steps};
 use crate::data::{Batch, Batches, Corpus};
 use crate::plan::LmTraining;
 
@@ -66,19 +66,12 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<TrainedLm> {
     let mut state = State::start(task, resume)?;
-    let mut clock = Clock::new(state.seconds);
-    let resumed_at = state.step;
-    while state.step < task.training.iterations {
+    let all = (task.training.iterations, state.seconds);
+    let seconds = take_steps(&mut state, all, observer, |state| {
         let loss = state.learn(task)?;
-        let message = || format!("loss {:.3} val {:.3}", loss.number(), state.last("val"));
-        observer.progress(state.step, &message);
-        clock.tick(observer, |seconds| state.snapshot(seconds))?;
-    }
-    state.evaluate(task)?;
-    let seconds = clock.seconds();
-    if state.step > resumed_at {
-        observer.save(state.snapshot(seconds))?;
-    }
+        let val = state.last("val");
+        Ok(move || format!("loss {:.3} val {val:.3}", loss.number()))
+    })?;
     let model = weights::load(task.config.init(task.seed, task.device), &state.best)?;
     Ok(TrainedLm { model, seconds, metrics: state.metrics })
 }
@@ -113,7 +106,7 @@ impl State {
         Ok(state)
     }
 
-    /// One step, after the evaluation that falls on it; gives the step's loss.
+    /// One step, after the evaluation that falls on it, and before that at the end; gives the step's loss.
     fn learn(&mut self, task: &LmTask) -> Result<Loss> {
         if self.step.is_multiple_of(task.training.eval_interval) {
             self.evaluate(task)?;
@@ -121,14 +114,10 @@ impl State {
         let batch = batches(task, "language model batches").at(&task.corpus.train, self.step);
         let loss = self.learner.learn(task, &batch, cosine_rate(self.step, task.training));
         self.step += 1;
+        if self.step == task.training.iterations {
+            self.evaluate(task)?;
+        }
         Ok(loss)
-    }
-
-    fn snapshot(&self, seconds: f64) -> Snapshot {
-        let mut all = Weights::new();
-        weights::put(&mut all, "best.", self.best.clone());
-        self.learner.save(&mut all);
-        Snapshot { weights: all, step: self.step, seconds, metrics: self.metrics.clone() }
     }
 
     /// Measures both losses on the same batches every time, and keeps them.
@@ -158,6 +147,19 @@ impl State {
 
     fn last(&self, split: &str) -> f64 {
         self.metrics.last().and_then(|metric| metric.values.get(split)).copied().unwrap_or(f64::NAN)
+    }
+}
+
+impl Training for State {
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn snapshot(&self, seconds: f64) -> Snapshot {
+        let mut all = Weights::new();
+        weights::put(&mut all, "best.", self.best.clone());
+        self.learner.save(&mut all);
+        Snapshot { weights: all, step: self.step, seconds, metrics: self.metrics.clone() }
     }
 }
 

@@ -124,6 +124,37 @@ impl Observer for Unwatched {
     }
 }
 
+/// What learns step by step, and can be put down and taken up again.
+trait Training {
+    /// How many steps are done.
+    fn step(&self) -> u64;
+
+    /// All that it needs to go on, if its steps took so many seconds.
+    fn snapshot(&self, seconds: f64) -> Snapshot;
+}
+
+/// Takes the steps that are left of `steps`, each by `step`, which gives what is said of it to who watches,
+/// and keeps what was reached. `before` are the seconds of the steps that are done; gives those of all.
+fn take_steps<T: Training, Said: Fn() -> String>(
+    training: &mut T,
+    (steps, before): (u64, f64),
+    observer: &mut dyn Observer,
+    mut step: impl FnMut(&mut T) -> Result<Said>,
+) -> Result<f64> {
+    let mut clock = Clock::new(before);
+    let resumed_at = training.step();
+    while training.step() < steps {
+        let said = step(training)?;
+        observer.progress(training.step(), &said);
+        clock.tick(observer, |seconds| training.snapshot(seconds))?;
+    }
+    let seconds = clock.seconds();
+    if training.step() > resumed_at {
+        observer.save(training.snapshot(seconds))?;
+    }
+    Ok(seconds)
+}
+
 /// The clock of a training: seconds over all its parts, and when to offer a snapshot.
 struct Clock {
     before: f64,

@@ -14,7 +14,7 @@ use super::autoencoder::{BETWEEN_METRICS, dead_after, still_silent};
 use super::learner::across;
 use super::loss::auxk;
 use super::rows::RowSource;
-use super::{Clock, Observer, Snapshot, check_finite, put_silence, schedule};
+use super::{Observer, Snapshot, Training, check_finite, put_silence, schedule, take_steps};
 use crate::plan::{AutoencoderTraining, RivalConfig};
 
 /// How to train.
@@ -142,20 +142,12 @@ pub fn train<M: Teachable>(
     resume: Option<Snapshot>,
     observer: &mut dyn Observer,
 ) -> Result<TrainedRival<M>> {
-    let steps = task.training.steps;
     let mut state = State::start(model, task, &rows.device(), resume)?;
-    let mut clock = Clock::new(state.seconds);
-    let resumed_at = state.step;
-    while state.step < steps {
+    let all = (task.training.steps, state.seconds);
+    let seconds = take_steps(&mut state, all, observer, |state| {
         let learned = state.advance(task, rows)?;
-        let message = || format!("mse {:.4}", learned.terms.error.clone().into_scalar::<f32>());
-        observer.progress(state.step, &message);
-        clock.tick(observer, |seconds| state.snapshot(seconds))?;
-    }
-    let seconds = clock.seconds();
-    if state.step > resumed_at {
-        observer.save(state.snapshot(seconds))?;
-    }
+        Ok(move || format!("mse {:.4}", learned.terms.error.clone().into_scalar::<f32>()))
+    })?;
     Ok(TrainedRival { model: state.model.valid(), seconds, metrics: state.metrics })
 }
 
@@ -232,6 +224,12 @@ impl<M: Teachable> State<M> {
         self.model = model.after_step(code.clone());
         self.step += 1;
         Step { terms, dead, code }
+    }
+}
+
+impl<M: Teachable> Training for State<M> {
+    fn step(&self) -> u64 {
+        self.step
     }
 
     fn snapshot(&self, seconds: f64) -> Snapshot {
