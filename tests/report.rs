@@ -28,6 +28,9 @@ fn finished_runs_become_a_report_with_a_table_behind_every_claim() {
         assert!(claim.ends_with(".csv))"), "{claim}");
     }
     every_link_leads_somewhere(&program, &text);
+    for own in ["run_3/steps.csv", "run_3/trainings.csv", "run_0/boolean/plots/lm_loss.png"] {
+        assert!(text.contains(&format!("]({own})")), "{own}: {text}");
+    }
     the_numbers_are_the_runs_own(&program);
     assert!(text.contains("1.4693") && text.contains("profile smoke"), "{text}");
     let of_both = claims.iter().find(|claim| claim.contains("run_0, run_3 on shakespeare_char"));

@@ -111,8 +111,12 @@ fn every_plan_leaves_what_it_promises() {
     let program = Program::new();
     for (run, method, files) in [
         ("run_0", "topk", &["boolean/hidden/topk.csv", "grammar/export/saelens/topk/cfg.json"][..]),
-        ("run_2", "attention", &["plots/fvu_changes.svg"]),
-        ("run_3", "units_k16", &["pareto.md", "pareto.csv", "plots/pareto_fvu.png"]),
+        ("run_2", "attention", &["plots/steps.svg", "steps.md", "steps.csv"]),
+        (
+            "run_3",
+            "units_k16",
+            &["pareto.md", "pareto.csv", "plots/pareto_fvu.png", "trainings.csv"],
+        ),
         ("run_4", "no_refit", &["ablations.md", "ablations.csv", "plots/ablations.svg"]),
         (
             "run_5",

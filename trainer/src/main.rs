@@ -3,6 +3,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
@@ -45,13 +46,21 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let console = Console::new();
-    panic::set_hook(Box::new(|_| ()));
+    // Where it broke; what a panic carries does not say it.
+    let place: Arc<Mutex<String>> = Arc::default();
+    let heard = place.clone();
+    panic::set_hook(Box::new(move |panic| {
+        if let (Some(place), Ok(mut heard)) = (panic.location(), heard.lock()) {
+            *heard = place.to_string();
+        }
+    }));
     let result = panic::catch_unwind(AssertUnwindSafe(|| start(&cli, &console)));
     let result = result.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
         Err(anyhow!(
-            "the trainer broke: {}\n  fix: this is a mistake in csae; please report it with log.txt",
+            "the trainer broke at {}: {}\n  fix: this is a mistake in csae; please report it with log.txt",
+            place.lock().map(|place| place.clone()).unwrap_or_default(),
             text.unwrap_or_default()
         ))
     });
@@ -90,5 +99,6 @@ fn settings() -> anyhow::Result<Settings> {
                 .into());
         }
     };
+    settings::check_names(std::env::vars_os().map(|(name, _)| name))?;
     Ok(Settings::read(file.as_deref(), |name| std::env::var_os(name))?)
 }

@@ -34,6 +34,9 @@ use sample::Sample;
 use trial::MeasuredTrial;
 pub(crate) use writing::write;
 
+/// What the name of a method ends with that is another with its units silent.
+pub(crate) const SILENT: &str = "_silent";
+
 /// The results of a run.
 #[derive(Clone, Debug)]
 pub struct Results {
@@ -108,10 +111,20 @@ pub struct Method {
     pub qualities: Vec<Quality>,
 }
 
+/// Whether a method of this name is a baseline.
+pub(crate) fn is_baseline(method: &str) -> bool {
+    ["pca", "nmf"].iter().any(|baseline| method.starts_with(baseline))
+}
+
 impl Method {
     /// One number for each seed.
     pub fn by_seed(&self, value: impl Fn(&Quality) -> f64) -> Vec<(u64, f64)> {
         self.seeds.iter().copied().zip(self.qualities.iter().map(value)).collect()
+    }
+
+    /// Whether it is one of the baselines, which have no features that could be dead.
+    pub fn is_baseline(&self) -> bool {
+        is_baseline(&self.method)
     }
 
     /// The mean of a number over seeds.
@@ -135,6 +148,9 @@ pub struct TrainingResult {
     pub selection_fvu: f64,
     /// On held-out text.
     pub quality: Quality,
+    /// How many combinations it has: none where the decoder is linear; not counted where every pair of
+    /// features is one, by attention or by products.
+    pub combinations: Option<usize>,
     /// The loss terms on the way.
     pub metrics: Vec<Metric>,
 }

@@ -74,6 +74,16 @@ const KEYS: [&str; 12] = [
     "rows_in_memory_mib",
 ];
 
+/// Variables that begin as settings do, and that only builds, tests and scripts read.
+const OF_SCRIPTS: [&str; 6] = [
+    "CSAE_BUILD_CACHE",
+    "CSAE_COMMIT",
+    "CSAE_RECORD",
+    "CSAE_SMALL",
+    "CSAE_TEST_SOFTWARE_DEVICE",
+    "CSAE_WEBGPU",
+];
+
 const DEVICES: [(&str, DeviceChoice); 5] = [
     ("auto", DeviceChoice::Auto),
     ("cpu", DeviceChoice::Cpu),
@@ -98,7 +108,7 @@ impl Settings {
     ) -> Result<Self, Complaint> {
         let table = file.map_or(Ok(Table::new()), table)?;
         let given = |key: &str| {
-            let name = format!("CSAE_{}", key.to_uppercase());
+            let name = in_environment(key);
             let set = variable(&name).filter(|value| !value.is_empty());
             let set = set.map(|value| Given { value, place: name });
             set.or_else(|| Given::in_table(&table, key))
@@ -126,6 +136,29 @@ impl Settings {
     pub fn rows_in_memory(&self) -> Option<u64> {
         self.rows_in_memory_mib.map(|mib| mib.saturating_mul(1 << 20))
     }
+}
+
+/// Refuses an environment that sets what is no setting.
+///
+/// # Errors
+/// One of the `names` of variables begins as those of settings do, and is none.
+pub fn check_names(names: impl Iterator<Item = OsString>) -> Result<(), Complaint> {
+    let settings: Vec<String> = KEYS.iter().map(|key| in_environment(key)).collect();
+    let names = names.map(|name| name.to_string_lossy().into_owned());
+    let known = |name: &String| settings.contains(name) || OF_SCRIPTS.contains(&&**name);
+    let mut unknown = names.filter(|name| name.starts_with("CSAE_") && !known(name));
+    unknown.next().map_or(Ok(()), |name| {
+        Err(Complaint::usage(format!("{name} is no setting")).fix(format!(
+            "unset it; settings are {}{}",
+            settings.join(", "),
+            suggestion(&name, settings.iter().map(String::as_str))
+        )))
+    })
+}
+
+/// The variable that a setting has in the environment.
+fn in_environment(key: &str) -> String {
+    format!("CSAE_{}", key.to_uppercase())
 }
 
 /// What [`FILE`] says.
@@ -245,6 +278,21 @@ mod tests {
         refused("seeds = 2.5", &["seeds in csae.toml=\"2.5\""]);
         refused("[run]\nseeds = 2", &["\"run\" is no setting"]);
         refused("seeds = 2\ndevice cpu", &["csae.toml, line 2"]);
+    }
+
+    #[test]
+    fn a_variable_that_is_no_setting_is_refused_with_a_suggestion() {
+        let check = |name: &str| check_names([OsString::from(name), "PATH".into()].into_iter());
+
+        let error = check("CSAE_PROFLE").unwrap_err();
+
+        assert_eq!(error.code(), 2);
+        let text = error.to_string();
+        assert!(text.contains("CSAE_PROFLE is no setting"), "{text}");
+        assert!(text.contains("did you mean \"CSAE_PROFILE\"?"), "{text}");
+        for known in ["CSAE_PROFILE", "CSAE_ROWS_IN_MEMORY_MIB", "CSAE_WEBGPU", "csae", "HOME"] {
+            assert!(check(known).is_ok(), "{known}");
+        }
     }
 
     #[test]

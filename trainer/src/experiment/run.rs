@@ -80,7 +80,8 @@ impl Subject {
         if LargeText::named(&text.corpus.name).is_some() {
             profile = profile.for_large_text();
         }
-        let mut profile = profile.for_plan(plan).with(settings)?;
+        let with_settings = profile.for_plan(plan).with(settings);
+        let mut profile = with_settings.map_err(|error| error.detail("text", &text.corpus.name))?;
         profile.lm.vocab_size = text.corpus.vocab.len();
         let plan = plan.clone().at(&profile);
         Ok(Self { text, profile, plan })

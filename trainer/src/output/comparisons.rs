@@ -16,11 +16,12 @@ const DRAWN: f64 = 0.5;
 
 /// The names and bytes of the tables, for a person and for a program; none without comparisons.
 pub fn tables(results: &Results) -> Vec<(String, String)> {
-    match name(results) {
-        Some(name) if !results.comparisons.is_empty() => {
+    let name = name(results);
+    match results.comparisons.is_empty() {
+        true => vec![],
+        false => {
             vec![(format!("{name}.md"), markdown(results)), (format!("{name}.csv"), csv(results))]
         }
-        _ => vec![],
     }
 }
 
@@ -31,18 +32,22 @@ pub fn notes(results: &Results) -> Option<String> {
 
 /// The differences of FVU and of what is recovered of the loss, with their intervals.
 pub fn charts(results: &Results) -> Vec<(String, Chart)> {
-    let Some(name) = name(results) else { return vec![] };
     let told = results.comparisons.iter().filter(|one| one.fvu.ci95.is_some());
     let is_near =
         |one: &&Comparison| one.fvu.mean.abs() <= DRAWN * means(results, &one.reference)[0];
     let (near, far): (Vec<&Comparison>, Vec<&Comparison>) = told.partition(is_near);
     let Some(first) = near.first() else { return vec![] };
     let chart = |label: &str, of: fn(&Comparison) -> Difference| Chart {
-        title: format!("Differences to {}", first.reference),
-        subtitle: Some(subtitle([&near, &far], of)),
+        title: match results.relation {
+            Relation::Steps => "What each step changes".into(),
+            _ => format!("Differences to {}", first.reference),
+        },
+        subtitle: Some(subtitle(results, [&near, &far], of)),
         x: Axis {
             label: String::new(),
-            scale: Scale::Categories(near.iter().map(|one| label_of(one, &near)).collect()),
+            scale: Scale::Categories(
+                near.iter().map(|one| label_of(results, one, &near)).collect(),
+            ),
         },
         y: Axis { label: label.into(), scale: Scale::Linear },
         series: vec![Series {
@@ -53,6 +58,7 @@ pub fn charts(results: &Results) -> Vec<(String, Chart)> {
         }],
     };
     let ce = chart("CE recovered, above 0 is better", |one| one.ce_recovered);
+    let name = name(results);
     vec![
         (name.into(), chart("FVU, below 0 is better", |one| one.fvu)),
         (format!("{name}_ce_recovered"), ce),
@@ -60,12 +66,16 @@ pub fn charts(results: &Results) -> Vec<(String, Chart)> {
 }
 
 /// What the whiskers mean, what a star means, and what lies beyond the drawing.
-fn subtitle([near, far]: [&[&Comparison]; 2], of: fn(&Comparison) -> Difference) -> String {
+fn subtitle(
+    results: &Results,
+    [near, far]: [&[&Comparison]; 2],
+    of: fn(&Comparison) -> Difference,
+) -> String {
     let mut parts = vec!["whiskers: 95 %".to_string()];
     let mut others: Vec<&str> =
         near.iter().filter(|one| is_to_another(one, near)).map(|one| &*one.reference).collect();
     others.dedup();
-    if !others.is_empty() {
+    if results.relation != Relation::Steps && !others.is_empty() {
         parts.push(format!("*: to {}", others.join(", ")));
     }
     if !far.is_empty() {
@@ -80,16 +90,28 @@ fn is_to_another(one: &Comparison, all: &[&Comparison]) -> bool {
     one.reference != all[0].reference
 }
 
-/// The trial, with a star if it is compared with another one than the first is.
-fn label_of(one: &Comparison, all: &[&Comparison]) -> String {
-    format!("{}{}", one.name, if is_to_another(one, all) { "*" } else { "" })
+/// The trial, with a star if it is compared with another one than the first is; of steps with that other
+/// one.
+fn label_of(results: &Results, one: &Comparison, all: &[&Comparison]) -> String {
+    match results.relation {
+        Relation::Steps => told(results, one),
+        _ => format!("{}{}", one.name, if is_to_another(one, all) { "*" } else { "" }),
+    }
 }
 
-fn name(results: &Results) -> Option<&'static str> {
+/// The trial, and of steps what it is compared with, because that is never the same.
+fn told(results: &Results, one: &Comparison) -> String {
     match results.relation {
-        Relation::Steps => None,
-        Relation::Against(_) => Some("ablations"),
-        Relation::Rivals(_) => Some("rivals"),
+        Relation::Steps => format!("{} - {}", one.name, one.reference),
+        _ => one.name.clone(),
+    }
+}
+
+fn name(results: &Results) -> &'static str {
+    match results.relation {
+        Relation::Steps => "steps",
+        Relation::Against(_) => "ablations",
+        Relation::Rivals(_) => "rivals",
     }
 }
 
@@ -125,8 +147,8 @@ fn cells(difference: &Difference) -> String {
 /// Who differs, and how many would by chance.
 fn summary(results: &Results) -> String {
     let with = |verdict: Verdict| {
-        let told = results.comparisons.iter().filter(|one| one.fvu.verdict() == verdict);
-        let names: Vec<&str> = told.map(|one| one.name.as_str()).collect();
+        let all = results.comparisons.iter().filter(|one| one.fvu.verdict() == verdict);
+        let names: Vec<String> = all.map(|one| told(results, one)).collect();
         if names.is_empty() { "none".to_string() } else { names.join(", ") }
     };
     let count = results.comparisons.iter().filter(|one| one.fvu.ci95.is_some()).count();

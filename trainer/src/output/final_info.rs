@@ -4,7 +4,7 @@ use serde_json::json;
 use shared::report::{DatasetInfo, Quality};
 
 use crate::experiment::Experiment;
-use crate::results::{Results, TrainingResult};
+use crate::results::{Method, Results, TrainingResult};
 
 /// The results on a text in the harness's form, our measures beside its own four.
 pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
@@ -25,7 +25,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
     info.add("held_out_kl_zero_ablation", &[results.reference.kl_zero]);
     info.add("autoencoder_steps", &[experiment.profile.autoencoder_training.steps as f64]);
     for method in &results.methods {
-        add_quality(&mut info, &method.name, &method.qualities);
+        add_quality(&mut info, method);
         // Those with another number of active features are no methods of their own.
         if method.sparsity_k == results.sparsity_k {
             info.final_info_dict.insert(format!("{}_setting", method.name), json!(method.setting));
@@ -56,7 +56,10 @@ pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
         info.add("task_accuracy_of_lines", &[task.of_lines()]);
     }
     let extra = [
+        ("layer", json!(experiment.profile.layer)),
+        ("train_rows", json!(results.train_rows)),
         ("held_out_rows", json!(results.held_out_rows)),
+        ("sparsity_k", json!(results.sparsity_k)),
         ("diverged", json!(results.diverged)),
         ("left_out", json!(experiment.text.left_out)),
         ("remark", json!(experiment.text.remark)),
@@ -72,13 +75,13 @@ pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
 /// Takes one number out of a quality.
 type Field = fn(&Quality) -> f64;
 
-fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
-    let fields: [(&str, Field); 12] = [
+fn add_quality(info: &mut DatasetInfo, method: &Method) {
+    let Method { name, qualities, .. } = method;
+    let fields: [(&str, Field); 11] = [
         ("mse", |quality| quality.mse),
         ("fvu", |quality| quality.fvu),
         ("l0", |quality| quality.l0),
         ("l0_max", |quality| quality.l0_max),
-        ("dead_share", |quality| quality.dead_share),
         ("ce_spliced", |quality| quality.ce_spliced),
         ("ce_recovered_zero", |quality| quality.ce_recovered_zero),
         ("ce_recovered_mean", |quality| quality.ce_recovered_mean),
@@ -94,6 +97,9 @@ fn add_quality(info: &mut DatasetInfo, name: &str, qualities: &[Quality]) {
     let of_codes = |value: fn(&Quality) -> Option<f64>| -> Vec<f64> {
         qualities.iter().filter_map(value).collect()
     };
+    if !method.is_baseline() {
+        info.add(&format!("{name}_dead_share"), &of_codes(|quality| Some(quality.dead_share)));
+    }
     info.add(&format!("{name}_dense_share"), &of_codes(|quality| quality.dense_share));
     info.add(&format!("{name}_spearman"), &of_codes(|quality| quality.spearman));
 }

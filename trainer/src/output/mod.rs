@@ -69,7 +69,8 @@ fn write_own(experiment: &Experiment, results: &Results) -> Result<()> {
         .chain(hidden::tables(results))
         .chain(interchange::tables(results))
         .chain(comparisons::tables(results))
-        .chain(curves::tables(results));
+        .chain(curves::tables(results))
+        .chain([tables::every_training(results)]);
     for (name, table) in tables {
         experiment.write(&name, table.as_bytes())?;
     }

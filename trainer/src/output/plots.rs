@@ -22,7 +22,6 @@ pub fn all(results: &Results) -> Vec<(String, Chart)> {
     charts.extend(strongest(results).map(|chart| ("combinations", chart)));
     if results.relation == Relation::Steps {
         charts.push(("fvu_steps", steps(results)));
-        charts.extend(changes(results).map(|chart| ("fvu_changes", chart)));
     }
     charts.into_iter().map(|(name, chart)| (name.to_string(), chart)).collect()
 }
@@ -198,7 +197,7 @@ fn own(results: &Results) -> impl Iterator<Item = &Method> {
 /// What the autoencoders leave unexplained, from the plainest to the fullest, without baselines, whose
 /// bars would dwarf them.
 fn steps(results: &Results) -> Chart {
-    let methods: Vec<&Method> = own(results).filter(is_autoencoder).collect();
+    let methods: Vec<&Method> = own(results).filter(|method| !method.is_baseline()).collect();
     bars_of(
         results,
         &methods,
@@ -207,31 +206,6 @@ fn steps(results: &Results) -> Chart {
         0.0,
         |q| q.fvu,
     )
-}
-
-/// By how much each step changes what is unexplained, seed by seed; nothing for a single step.
-fn changes(results: &Results) -> Option<Chart> {
-    let methods: Vec<&Method> = own(results).filter(is_autoencoder).collect();
-    let change = |pair: &[&Method]| -> Vec<f64> {
-        let seeds = pair[1].qualities.iter().zip(&pair[0].qualities);
-        seeds.map(|(after, before)| after.fvu - before.fvu).collect()
-    };
-    let values: Vec<Vec<f64>> = methods.windows(2).map(change).collect();
-    let names = methods.windows(2).map(|pair| pair[1].name.clone());
-    (!values.is_empty()).then(|| Chart {
-        title: "What each step changes of the unexplained variance".into(),
-        subtitle: Some(format!(
-            "from {}, each against the one before, by seed; below 0 is better; whiskers: lowest, highest seed",
-            methods[0].name
-        )),
-        x: axis("", Scale::Categories(names.collect())),
-        y: axis("change of FVU", Scale::Linear),
-        series: vec![bar_series("change", &values)],
-    })
-}
-
-fn is_autoencoder(method: &&Method) -> bool {
-    !["pca", "nmf"].iter().any(|baseline| method.name.starts_with(baseline))
 }
 
 /// One bar for each method, less a number, with the lowest and highest seed.

@@ -19,13 +19,13 @@ pub fn summary(results: &Results) -> String {
     for method in &results.methods {
         let _ = write!(
             text,
-            "\n{:<width$} {:<22} {:>6.1} {:>18} {:>18} {:>6.1}% {:>7.4}  {:>16} {:>8.5} {:>8}",
+            "\n{:<width$} {:<22} {:>6.1} {:>18} {:>18} {:>7} {:>7.4}  {:>16} {:>8.5} {:>8}",
             method.name,
             method.setting,
             method.mean(|quality| quality.l0),
             spread(method, |quality| quality.mse),
             spread(method, |quality| quality.fvu),
-            100.0 * method.mean(|quality| quality.dead_share),
+            dead(method),
             method.mean(|quality| quality.ce_spliced),
             spread(method, |quality| quality.ce_recovered_zero),
             method.mean(|quality| quality.kl),
@@ -55,6 +55,14 @@ fn shapes(results: &Results) -> String {
         );
     }
     text
+}
+
+/// The share of dead features; baselines have none.
+fn dead(method: &Method) -> String {
+    match method.is_baseline() {
+        true => "-".into(),
+        false => format!("{:.1}%", 100.0 * method.mean(|quality| quality.dead_share)),
+    }
 }
 
 /// The mean over seeds of what only a code has.
@@ -103,6 +111,8 @@ Cosine and norm ratio: the mean over rows between a scaled row and its reconstru
 longer all reconstructions are than would leave least; below 1 they shrink. Dense: features that more
 than a tenth of the rows activate.
 A method called _silent is the trained model with its units silent: what its features say alone.
+NMF splits each number into what is above 0 and what is below, and is fitted on at most 10,000 of the
+rows; with more of them it leaves the same. Baselines have no features that could be dead.
 Learning rates were chosen by the FVU on rows of the training text, in the column selection, among models
 with at most a tenth more active features there than they may have.";
 
@@ -212,6 +222,26 @@ fn trainings(results: &Results) -> String {
     table
 }
 
+/// `trainings.csv`: what each training gave, whatever its learning rate.
+pub fn every_training(results: &Results) -> (String, String) {
+    let mut text =
+        "trial,learning_rate,seed,selection_fvu,fvu,mse,l0,dead_share,ce_recovered_zero,kl,cosine,\
+                    combinations\n"
+            .to_string();
+    for one in &results.trainings {
+        let Quality { fvu, mse, l0, dead_share, ce_recovered_zero, kl, cosine, .. } = one.quality;
+        let numbers = [one.selection_fvu, fvu, mse, l0, dead_share, ce_recovered_zero, kl, cosine];
+        let numbers = numbers.map(|number| format!("{number:?}")).join(",");
+        let combinations = one.combinations.map_or(String::new(), |count| count.to_string());
+        let _ = writeln!(
+            text,
+            "{},{},{},{numbers},{combinations}",
+            one.trial, one.learning_rate, one.seed
+        );
+    }
+    ("trainings.csv".into(), text)
+}
+
 /// Trainings without a result.
 fn diverged(results: &Results) -> Option<String> {
     let all = results.diverged.join("\n");
@@ -227,6 +257,7 @@ pub fn readme(run: &Run) -> String {
          plots/            pictures (SVG, PNG) and the numbers behind them (CSV)\n\
          final_info.json   the results by data set, in the form of the AI-Scientist harness\n\
          all_results.npy   the same with losses on the way: np.load(f, allow_pickle=True).item()\n\
+         trainings.csv     what each training gave: learning rate, seed, measures, how many combinations\n\
          metrics.jsonl     every loss term on the way, one line each\n\
          config.json       all settings; the same settings on the same machine give the same bytes\n\
          export/           the models as a bundle: bundle.json, weights.safetensors, features.json\n\
@@ -248,7 +279,10 @@ pub fn readme(run: &Run) -> String {
 /// The tables that only some plans have.
 fn of_plan(run: &Run) -> String {
     let mut lines = match run.plan.relation {
-        Relation::Steps => String::new(),
+        Relation::Steps if run.plan.trials.len() < 2 => String::new(),
+        Relation::Steps => {
+            "steps.md          what each step changes, with intervals; .csv: the same\n".into()
+        }
         Relation::Against(_) => {
             "ablations.md      what each part is good for, with intervals; .csv: the same\n".into()
         }

@@ -2,9 +2,10 @@
 //! under the same conditions.
 
 use super::published;
-use super::recorded::{Of, Recorded};
+use super::recorded::{Learned, Of, Recorded};
 use super::table::digits;
 use crate::benchmark::intervals::{interval, mean};
+use crate::results::is_baseline;
 
 /// The method that others are compared with.
 const PLAIN: &str = "topk";
@@ -71,10 +72,6 @@ fn language_model(of: Of, runs: &[&str]) -> Option<Claim> {
         );
     }
     Some(Claim { text, table: "language_models" })
-}
-
-fn is_baseline(method: &str) -> bool {
-    ["pca", "nmf"].iter().any(|baseline| method.starts_with(baseline))
 }
 
 /// The autoencoder that leaves least, against the plain one, seed by seed.
@@ -153,19 +150,13 @@ fn best_baseline(of: Of) -> Option<Claim> {
     Some(Claim { text, table: "methods" })
 }
 
-/// Under which conditions a run was made, and how long its autoencoders learned, if it says so.
-fn condition_of<'a>(of: &Of<'a>) -> ([&'a str; 4], Option<u64>) {
-    (of.conditions(), of.mean("autoencoder_steps").map(|steps| steps as u64))
-}
-
-/// Where several runs were made under the same conditions and learned as long, the autoencoder that leaves
-/// least in all.
+/// Where the autoencoders of several runs learned under the same conditions, the one that leaves least in all.
 fn best_of_all(results: &[Of]) -> Vec<Claim> {
-    let mut conditions: Vec<_> = results.iter().map(condition_of).collect();
+    let mut conditions: Vec<Learned> = results.iter().map(Of::learned).collect();
     conditions.sort();
     conditions.dedup();
-    let claim = |condition: &([&str; 4], Option<u64>)| {
-        let alike = results.iter().filter(|of| condition_of(of) == *condition);
+    let claim = |condition: &Learned| {
+        let alike = results.iter().filter(|of| of.learned() == *condition);
         let of_each = alike.filter_map(|of| {
             let best = *of.methods().iter().rfind(|method| !is_baseline(method))?;
             Some((of.mean(&format!("{best}_fvu"))?, best, of.run))
@@ -174,11 +165,9 @@ fn best_of_all(results: &[Of]) -> Vec<Claim> {
         bests.sort_by(|one, other| one.0.total_cmp(&other.0));
         let ((left, method, run), others) = bests.split_first()?;
         let others: Vec<&str> = others.iter().map(|(_, _, run)| *run).collect();
-        let ([dataset, _, profile, device], steps) = condition;
-        let steps = steps.map_or(String::new(), |steps| format!(" that learn for {steps} steps"));
         let text = format!(
-            "Of the runs on {dataset} with profile {profile} on {device}{steps}, {run} has the autoencoder \
-             that leaves least, {method} with {}; the others are {}.",
+            "Of the runs under the same conditions ({condition}), {run} has the autoencoder that leaves least, \
+             {method} with {}; the others are {}.",
             digits(*left),
             others.join(", ")
         );

@@ -2,6 +2,7 @@
 //! recorded. Trains nothing and loads no model.
 
 mod claims;
+mod own;
 mod plots;
 mod published;
 mod recorded;
@@ -82,6 +83,10 @@ fn files(runs: &[Recorded]) -> Result<Files> {
     }
     for (name, chart) in &charts {
         files.extend(folder::plot(name, chart)?);
+    }
+    for run in runs {
+        let own = run.own.files.iter();
+        files.extend(own.map(|(name, bytes)| (format!("{}/{name}", run.name), bytes.clone())));
     }
     let text = text::of(runs, &claims, &tables, &charts);
     files.insert("report.md".into(), text.into_bytes());

@@ -3,7 +3,7 @@
 use shared::plot::{Axis, Chart, Mark, Scale, Series};
 use shared::report::Metric;
 
-use super::recorded::{Of, Recorded};
+use super::recorded::{Learned, Of, Recorded};
 
 /// How many series a picture has at most.
 const MOST_SERIES: usize = 6;
@@ -13,13 +13,13 @@ const EXACT: f64 = 1e-9;
 /// All pictures by name.
 pub fn all(runs: &[Recorded]) -> Vec<(String, Chart)> {
     let results: Vec<Of> = runs.iter().flat_map(Recorded::results).collect();
-    let mut conditions: Vec<[&str; 4]> = results.iter().map(Of::conditions).collect();
+    let mut conditions: Vec<Learned> = results.iter().map(Of::learned).collect();
     conditions.sort();
     conditions.dedup();
     let mut charts = vec![];
     for (number, condition) in conditions.iter().enumerate() {
         let alike: Vec<Of> =
-            results.iter().copied().filter(|of| of.conditions() == *condition).collect();
+            results.iter().copied().filter(|of| of.learned() == *condition).collect();
         let name = |measure: &str| format!("{measure}_{}", number + 1);
         let fvu = ("FVU, lower is better", Scale::Log10);
         let title = "Unexplained variance";
@@ -49,7 +49,7 @@ fn compared(alike: &[Of], title: &str, (label, scale): (&str, Scale), measure: &
         }
         Series { label: of.run.to_string(), mark: Mark::Points, points, intervals }
     });
-    let [dataset, _, profile, device] = alike.first().map_or([""; 4], Of::conditions);
+    let condition = alike.first().map_or(String::new(), |of| of.learned().to_string());
     let shown = alike.len().min(MOST_SERIES);
     let left_out = match alike.len() - shown {
         0 => String::new(),
@@ -58,7 +58,7 @@ fn compared(alike: &[Of], title: &str, (label, scale): (&str, Scale), measure: &
     Chart {
         title: title.into(),
         subtitle: Some(format!(
-            "{dataset}, profile {profile}, {device}; means over seeds, whiskers the lowest and highest{left_out}"
+            "{condition}; means over seeds, whiskers the lowest and highest{left_out}"
         )),
         x: Axis {
             label: String::new(),

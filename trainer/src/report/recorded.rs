@@ -1,5 +1,6 @@
 //! A finished run, as the files in its folder record it.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use anyhow::Result;
 use serde_json::Value;
 use shared::report::{DatasetInfo, FinalInfo, Metric, is_found_again};
 
+use super::own::Own;
 use crate::complaint::Complaint;
 use crate::run_folder::finished::{damaged, json};
 use crate::run_folder::{CONFIG, FINAL_INFO, RunFolder};
@@ -24,6 +26,8 @@ pub struct Recorded {
     pub metrics: Vec<Metric>,
     /// The tables of combinations.
     pub combinations: Vec<Counted>,
+    /// Tables and pictures that it has made itself.
+    pub own: Own,
 }
 
 /// How many combinations an autoencoder has.
@@ -55,6 +59,7 @@ impl Recorded {
             datasets: json(&folder.join(FINAL_INFO))?,
             metrics: metrics(&folder.join("metrics.jsonl"))?,
             combinations: combinations(&folder.join("combinations"))?,
+            own: Own::read(folder)?,
         })
     }
 
@@ -142,9 +147,65 @@ impl<'a> Of<'a> {
         names
     }
 
-    /// What must be the same where numbers are compared: text, profile, device.
+    /// What must be the same where language models are compared: text, profile, device.
     pub fn conditions(&self) -> [&'a str; 4] {
         [self.dataset, self.word("data_sha256"), self.word("profile"), self.word("device")]
+    }
+
+    /// What must be the same where autoencoders are compared.
+    pub fn learned(&self) -> Learned<'a> {
+        let number = |name: &str| self.info.final_info_dict.get(name).and_then(Value::as_u64);
+        Learned {
+            of: self.conditions(),
+            layer: number("layer"),
+            rows: number("train_rows"),
+            held_out_rows: number("held_out_rows"),
+            sparsity_k: number("sparsity_k"),
+            steps: self.mean("autoencoder_steps").map(|steps| steps as u64),
+            made_by: self.word("made_by"),
+        }
+    }
+}
+
+/// From what autoencoders learned, as far as a run says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Learned<'a> {
+    /// [`Of::conditions`].
+    pub of: [&'a str; 4],
+    /// After which block.
+    pub layer: Option<u64>,
+    /// From how many rows.
+    pub rows: Option<u64>,
+    /// On how many they are measured.
+    pub held_out_rows: Option<u64>,
+    /// With how many active features.
+    pub sparsity_k: Option<u64>,
+    /// In how many steps.
+    pub steps: Option<u64>,
+    /// By which csae, whose recipes change.
+    pub made_by: &'a str,
+}
+
+impl Display for Learned<'_> {
+    fn fmt(&self, text: &mut Formatter) -> fmt::Result {
+        let [dataset, _, profile, device] = self.of;
+        write!(text, "{dataset}, profile {profile}, {device}")?;
+        let numbers = [
+            ("block", self.layer),
+            ("rows", self.rows),
+            ("held-out rows", self.held_out_rows),
+            ("k", self.sparsity_k),
+            ("steps", self.steps),
+        ];
+        for (name, number) in numbers {
+            if let Some(number) = number {
+                write!(text, ", {name} {number}")?;
+            }
+        }
+        match self.made_by {
+            "" => Ok(()),
+            made_by => write!(text, ", {made_by}"),
+        }
     }
 }
 

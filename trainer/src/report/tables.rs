@@ -18,7 +18,8 @@ fn each(runs: &[Recorded]) -> impl Iterator<Item = (&Recorded, Of<'_>)> {
 fn run_table(runs: &[Recorded]) -> Table {
     let row = |(run, of): (&Recorded, Of)| -> Vec<Cell> {
         let sha256 = of.word("data_sha256");
-        let held_out = of.info.final_info_dict.get("held_out_rows").and_then(|rows| rows.as_f64());
+        let learned = of.learned();
+        let number = |number: Option<u64>| number.map(|number| number as f64);
         vec![
             run.name.as_str().into(),
             run.question.as_str().into(),
@@ -26,8 +27,11 @@ fn run_table(runs: &[Recorded]) -> Table {
             sha256.get(..12).unwrap_or(sha256).into(),
             of.word("profile").into(),
             of.word("device").into(),
-            of.mean("autoencoder_steps").into(),
-            held_out.into(),
+            number(learned.layer).into(),
+            number(learned.rows).into(),
+            number(learned.sparsity_k).into(),
+            number(learned.steps).into(),
+            number(learned.held_out_rows).into(),
             of.word("made_by").into(),
             of.word("remark").into(),
         ]
@@ -42,6 +46,9 @@ fn run_table(runs: &[Recorded]) -> Table {
             "SHA-256",
             "profile",
             "device",
+            "block",
+            "rows",
+            "k",
             "autoencoder steps",
             "held-out rows",
             "made by",

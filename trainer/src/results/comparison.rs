@@ -1,10 +1,11 @@
 //! How trials differ from the one that they are compared with.
 
 use serde::Serialize;
+use shared::report::Quality;
 
-use super::Method;
+use super::{Method, SILENT};
 use crate::analysis::paired::Difference;
-use crate::plan::Plan;
+use crate::plan::{Plan, Relation, Trial};
 
 /// A trial beside another with as many active features, seed by seed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,25 +20,35 @@ pub struct Comparison {
     pub ce_recovered: Difference,
 }
 
-/// All comparisons that a plan asks for, in the order of its trials.
+/// All comparisons that a plan asks for, in the order of its trials; where they are steps, behind each also
+/// what its units alone change.
 pub(super) fn all(plan: &Plan, methods: &[Method]) -> Vec<Comparison> {
-    let compare = |trial: &crate::plan::Trial| {
-        let reference = plan.reference_of(trial)?;
-        let label = trial.label();
-        let one = methods.iter().find(|method| method.name == label)?;
-        let same_k = |other: &&Method| other.sparsity_k == one.sparsity_k;
-        let other = methods.iter().filter(same_k).find(|other| other.method == reference)?;
-        let difference = |value: fn(&shared::report::Quality) -> f64| {
-            Difference::of(&one.by_seed(value), &other.by_seed(value))
+    let compare = |trial: &Trial| {
+        let one = methods.iter().find(|method| method.name == trial.label())?;
+        let alike = || methods.iter().filter(|other| other.sparsity_k == one.sparsity_k);
+        let against = |name: &str| {
+            let other = alike().find(|other| other.method == name)?;
+            Comparison::of(one, other)
         };
-        Some(Comparison {
-            name: label,
+        let silent = (plan.relation == Relation::Steps).then(|| format!("{}{SILENT}", trial.name));
+        let reference = plan.reference_of(trial).and_then(against);
+        Some(reference.into_iter().chain(silent.and_then(|silent| against(&silent))))
+    };
+    plan.trials.iter().filter_map(compare).flatten().collect()
+}
+
+impl Comparison {
+    /// None without a seed that both have.
+    fn of(one: &Method, other: &Method) -> Option<Self> {
+        let difference =
+            |value: fn(&Quality) -> f64| Difference::of(&one.by_seed(value), &other.by_seed(value));
+        Some(Self {
+            name: one.name.clone(),
             reference: other.name.clone(),
             fvu: difference(|quality| quality.fvu)?,
             ce_recovered: difference(|quality| quality.ce_recovered_zero)?,
         })
-    };
-    plan.trials.iter().filter_map(compare).collect()
+    }
 }
 
 #[cfg(test)]
@@ -45,7 +56,6 @@ mod tests {
     use super::*;
     use crate::analysis::paired::Verdict;
     use crate::plan::{self, Profile, ProfileName};
-    use shared::report::Quality;
 
     fn method(name: &str, sparsity_k: usize, fvu: &[f64]) -> Method {
         let qualities = fvu.iter().map(|fvu| Quality { fvu: *fvu, ..Quality::default() });
@@ -79,6 +89,29 @@ mod tests {
         assert!((all[0].fvu.mean - 0.05).abs() < 1e-12);
         assert_eq!(all[0].fvu.verdict(), Verdict::Higher);
         assert_eq!(all[2].fvu.verdict(), Verdict::NotDistinguishable);
+    }
+
+    #[test]
+    fn steps_are_compared_with_the_one_before_and_units_with_their_own_silence() {
+        let plan = plan::named("run_3").unwrap().at(&Profile::named(ProfileName::Cpu));
+        let methods = [
+            method("pca", 32, &[0.50]),
+            method("topk", 32, &[0.10, 0.20]),
+            method("topk", 8, &[0.40]),
+            method("topk_refit", 32, &[0.09, 0.19]),
+            method("topk_refit", 8, &[0.30]),
+            method("units_silent", 32, &[0.08, 0.20]),
+            method("units", 32, &[0.07, 0.18]),
+        ];
+
+        let all = all(&plan, &methods);
+
+        let told: Vec<String> =
+            all.iter().map(|one| format!("{} {}", one.name, one.reference)).collect();
+        let expected =
+            ["topk_refit topk", "topk_refit_k8 topk_k8", "units topk_refit", "units units_silent"];
+        assert_eq!(told, expected);
+        assert!((all[3].fvu.mean + 0.015).abs() < 1e-12);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use shared::sae::dictionary::Dictionary;
 use shared::weights::to_vec;
 use shared::{CharLm, Limits};
 
-use super::{Export, Method, TrainingResult};
+use super::{Export, Method, SILENT, TrainingResult};
 use crate::analysis::active_rows::ActiveRows;
 use crate::analysis::causal::Test;
 use crate::analysis::combinations::{self, ReadText};
@@ -16,7 +16,7 @@ use crate::analysis::evaluation::{Evaluated, HeldOut};
 use crate::analysis::features::{self, RowText};
 use crate::analysis::interchange::{Asked, Interchanged};
 use crate::analysis::{attending, hidden, reuse};
-use crate::experiment::{Experiment, TrialResult};
+use crate::experiment::{Experiment, FinishedModel, TrialResult};
 use crate::interrupt;
 use crate::plan::ModelConfig;
 
@@ -79,6 +79,7 @@ impl MeasuredTrial {
                 seconds: training.seconds,
                 selection_fvu: training.selection_fvu,
                 quality,
+                combinations: combinations_of(&training.model),
                 metrics: training.metrics.clone(),
             });
         }
@@ -94,8 +95,17 @@ impl MeasuredTrial {
                 qualities,
             }
         };
-        let silent = (!silent.is_empty()).then(|| method("_silent", silent));
+        let silent = (!silent.is_empty()).then(|| method(SILENT, silent));
         Ok(Self { method: method("", all), silent, trainings, export, dictionary })
+    }
+}
+
+/// [`TrainingResult::combinations`].
+fn combinations_of(model: &FinishedModel) -> Option<usize> {
+    match model.csae() {
+        Some(csae) if csae.model.attention.is_some() => None,
+        Some(csae) => Some(combinations::of_units(csae).len()),
+        None => model.autoencoder().dictionary().map(|_| 0),
     }
 }
 
