@@ -8,7 +8,7 @@ use shared::kernels::adam::{AdamRates, adam};
 use shared::kernels::char_lm::{Layout, Step};
 use shared::kernels::on_processor;
 use shared::report::Metric;
-use shared::weights::{self, Weights};
+use shared::weights::{self, Weights, to_vec};
 use shared::{CharLm, CharLmConfig};
 
 use super::adam::{Adam, AdamConfig};
@@ -125,11 +125,10 @@ impl State {
         if self.metrics.last().is_some_and(|metric| metric.step == self.step) {
             return Ok(());
         }
-        let count = task.training.eval_batches;
         let mut mean = |ids: &[u32], stream: &str| {
             let batches = batches(task, stream);
-            let loss = |step| self.learner.loss(task, &batches.at(ids, step));
-            (0..count).map(loss).sum::<f64>() / count as f64
+            let some = (0..task.training.eval_batches).map(|step| batches.at(ids, step));
+            self.learner.mean_loss(task, some)
         };
         let values = [
             ("train".to_string(), mean(&task.corpus.train, "evaluation on training text")),
@@ -258,18 +257,24 @@ impl Learner {
         }
     }
 
-    /// The mean loss on a batch.
-    fn loss(&mut self, task: &LmTask, batch: &Batch) -> f64 {
-        match self {
+    /// The mean loss over batches. A graphics card is waited for once, not for each of them.
+    fn mean_loss(&mut self, task: &LmTask, batches: impl Iterator<Item = Batch>) -> f64 {
+        let losses: Vec<f64> = match self {
             Self::ByTensors(learner) => {
-                let losses = cross_entropy(&learner.model.valid(), batch, task.device);
-                f64::from(losses.mean().into_scalar::<f32>())
+                let model = learner.model.valid();
+                let loss = |batch: Batch| cross_entropy(&model, &batch, task.device).mean();
+                let losses = to_vec(Tensor::cat(batches.map(loss).collect(), 0));
+                losses.into_iter().map(f64::from).collect()
             }
             Self::ByKernel(learner) => {
                 let ByKernel { layout, parameters, step, .. } = &mut **learner;
-                step.loss(layout, parameters, [&batch.inputs, &batch.targets], batch.block_size)
+                let mut loss = |Batch { inputs, targets, block_size, .. }: Batch| {
+                    step.loss(layout, parameters, [&inputs, &targets], block_size)
+                };
+                batches.map(&mut loss).collect()
             }
-        }
+        };
+        losses.iter().sum::<f64>() / losses.len() as f64
     }
 
     fn weights(&self) -> Weights {
@@ -407,8 +412,8 @@ mod tests {
             assert!((losses[0] - losses[1]).abs() < 1e-4 * losses[0], "{step}: {losses:?}");
         }
 
-        let batch = batches(&task, "test").at(&corpus.validation, 0);
-        let losses = [&mut plain, &mut fast].map(|learner| learner.loss(&task, &batch));
+        let some = || (0..3).map(|step| batches(&task, "test").at(&corpus.validation, step));
+        let losses = [&mut plain, &mut fast].map(|learner| learner.mean_loss(&task, some()));
         assert!((losses[0] - losses[1]).abs() < 1e-4 * losses[0], "{losses:?}");
     }
 
