@@ -8,7 +8,8 @@ use super::{CsaeTrial, Plan, Relation, Rival, Trial, csae, full, refitted, rival
 const FULL: &str = "full";
 
 /// Each trial differs in one respect from `full`, whose learning rate it takes, or chooses its own where that
-/// is too high a rate for it. `moving_size` also looks for combinations three times in place of once,
+/// is too high a rate for it. Coefficient attention takes that of attention, which was its best of six, too:
+/// each of its trainings takes as long as ten others. `moving_size` also looks for combinations three times in place of once,
 /// because sizes that grow need something to grow in.
 pub(super) fn run_4() -> Plan {
     let full = full();
@@ -42,7 +43,10 @@ pub(super) fn run_4() -> Plan {
             rate_of: Some("attention".into()),
             ..csae("attention_entropy", CsaeTrial { entropy_weight: 0.01, ..attention })
         },
-        rival("coefficient_attention", Rival::CoefficientAttention),
+        Trial {
+            rate_of: Some("attention".into()),
+            ..rival("coefficient_attention", Rival::CoefficientAttention)
+        },
         rival("literal", Rival::Literal),
     ];
     let ablations = at_its_rate.into_iter().chain(at_their_own);
