@@ -115,7 +115,13 @@ fn every_plan_leaves_what_it_promises() {
         (
             "run_3",
             "units_k16",
-            &["pareto.md", "pareto.csv", "plots/pareto_fvu.png", "trainings.csv"],
+            &[
+                "pareto.md",
+                "pareto.csv",
+                "plots/pareto_fvu.png",
+                "trainings.csv",
+                "interactions.md",
+            ],
         ),
         ("run_4", "no_refit", &["ablations.md", "ablations.csv", "plots/ablations.svg"]),
         (

@@ -2,6 +2,7 @@
 
 mod baselines;
 pub mod comparison;
+pub mod interacting;
 pub mod sample;
 mod trial;
 mod writing;
@@ -30,6 +31,7 @@ use crate::plan::Relation;
 use crate::side_by_side::{at_once, locked, side_by_side};
 use crate::train::lm::TrainedLm;
 use comparison::Comparison;
+use interacting::Interacting;
 use sample::Sample;
 use trial::MeasuredTrial;
 pub(crate) use writing::write;
@@ -60,6 +62,8 @@ pub struct Results {
     pub methods: Vec<Method>,
     /// How trials differ from those that they are compared with.
     pub comparisons: Vec<Comparison>,
+    /// How strongly features interact, for every method whose decoder is not linear.
+    pub interacting: Vec<Interacting>,
     /// Every training, also those at other learning rates.
     pub trainings: Vec<TrainingResult>,
     /// One model of each exported trial, for the bundle.
@@ -216,6 +220,7 @@ impl Results {
         let pca = Pca::fit(rows.train.blocks(8_192), rows.train.width(), &rows.device)?;
         let mut methods = baselines::all(&held_out, rows, &pca, &sparsities(experiment))?;
         let (mut trainings, mut exports, mut dictionaries) = (vec![], vec![], vec![]);
+        let mut interacting = vec![];
         let trained: Vec<&TrialResult> =
             trials.iter().filter(|trial| !trial.trainings.is_empty()).collect();
         let shown = Mutex::new((&mut stage, 1));
@@ -233,6 +238,7 @@ impl Results {
             trainings.extend(measured.trainings);
             exports.extend(measured.export);
             dictionaries.extend(measured.dictionary);
+            interacting.extend(measured.interacting);
         }
         let diverged: Vec<String> =
             trials.iter().flat_map(|trial| trial.diverged.clone()).collect();
@@ -251,6 +257,7 @@ impl Results {
             sparsity_k: profile.sparsity_k,
             comparisons: comparison::all(experiment.plan, &methods),
             methods,
+            interacting,
             trainings,
             exports,
             dictionaries,

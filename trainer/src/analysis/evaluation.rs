@@ -16,6 +16,7 @@ use shared::{CharLm, Csae, Limits};
 use super::active_rows::{ActiveRows, Firings};
 use super::coefficients::Coefficients;
 use super::measures;
+use super::screening::sparse::SparseRows;
 use super::vectors::largest;
 use crate::activations::{self, counted};
 use crate::data::{Batch, Rows, Windows};
@@ -24,6 +25,8 @@ use crate::train::lm;
 
 /// How many windows are read at once.
 const WINDOWS_AT_ONCE: usize = 64;
+/// How many rows an autoencoder codes at once.
+const ROWS_AT_ONCE: usize = 4_096;
 
 /// Held-out text, read once.
 #[derive(Clone, Debug)]
@@ -254,6 +257,23 @@ impl<'a> HeldOut<'a> {
             spearman: coefficients.spearman(),
             ..quality
         })
+    }
+
+    /// The code of every row.
+    ///
+    /// # Errors
+    /// The user stops it.
+    pub fn codes(&self, model: &dyn Autoencoder) -> Result<SparseRows> {
+        let directions = model.directions();
+        let ([n_features, d_model], device) = (directions.dims(), directions.device());
+        let mut codes = SparseRows::default();
+        for rows in self.rows.chunks(ROWS_AT_ONCE * d_model) {
+            interrupt::check()?;
+            let data = TensorData::new(rows.to_vec(), [rows.len() / d_model, d_model]);
+            let code = model.forward(Tensor::from_data(data, &device)).code;
+            codes.push_dense(&to_vec(code), n_features);
+        }
+        Ok(codes)
     }
 
     /// The character that the language model finds likeliest after each row.

@@ -55,9 +55,7 @@ pub(super) fn fvu(model: &dyn Autoencoder, rows: Tensor<2>) -> f64 {
 
 fn push(codes: &mut SparseRows, dense: Tensor<2>) {
     let [_, n_features] = dense.dims();
-    for row in to_vec(dense).chunks_exact(n_features) {
-        codes.push((0_u32..).zip(row.iter().copied()).filter(|(_, value)| *value > 0.0));
-    }
+    codes.push_dense(&to_vec(dense), n_features);
 }
 
 /// The units as combinations, ranked by the energy of what they say on `rows`.

@@ -33,6 +33,7 @@ pub fn of(experiment: &Experiment, results: &Results) -> DatasetInfo {
     }
     info.final_info_dict.insert("methods".into(), json!(results.methods));
     info.final_info_dict.insert("comparisons".into(), json!(results.comparisons));
+    info.final_info_dict.insert("interactions".into(), json!(results.interacting));
     add_trainings(&mut info, &results.trainings);
     for export in results.exports.iter().filter(|export| export.config.units.is_some()) {
         info.add(&format!("{}_combinations", export.name), &[export.combinations.len() as f64]);

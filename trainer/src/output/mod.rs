@@ -10,6 +10,7 @@ pub mod final_info;
 pub mod folded;
 pub mod folder;
 pub mod hidden;
+pub mod interactions;
 pub mod interchange;
 pub mod npy;
 pub mod plots;
@@ -70,6 +71,7 @@ fn write_own(experiment: &Experiment, results: &Results) -> Result<()> {
         .chain(interchange::tables(results))
         .chain(comparisons::tables(results))
         .chain(curves::tables(results))
+        .chain(interactions::tables(results))
         .chain([tables::every_training(results)]);
     for (name, table) in tables {
         experiment.write(&name, table.as_bytes())?;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use shared::report::Quality;
 
-use super::{causal, combinations, comparisons, curves, hidden, interchange};
+use super::{causal, combinations, comparisons, curves, hidden, interactions, interchange};
 use crate::experiment::{Experiment, Run};
 use crate::plan::Relation;
 use crate::results::{Method, Results};
@@ -128,6 +128,7 @@ pub fn notes(run: &Run, explained: &[(Experiment, Results)]) -> String {
         parts.extend(experiment.apart.is_none().then(|| EXPLANATION.into()));
         parts.extend(comparisons::notes(results));
         parts.extend(curves::notes(results));
+        parts.extend(interactions::notes(results));
         parts.extend(combinations::notes(results));
         parts.extend(causal::notes(results));
         parts.extend(hidden::notes(results));
@@ -290,6 +291,9 @@ fn of_plan(run: &Run) -> String {
             "rivals.md         differences to each rival, with intervals; .csv: the same\n".into()
         }
     };
+    if run.plan.trials.len() > 1 {
+        lines += "interactions.md   which features interact, by method; .csv: by seed\n";
+    }
     if run.plan.curve.is_some() {
         lines += "pareto.md         from few active features to many; .csv: the same\n";
     }

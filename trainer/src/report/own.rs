@@ -12,7 +12,7 @@ use crate::run_folder::FINAL_INFO;
 use crate::run_folder::finished::damaged;
 
 /// The tables that a run may have.
-const TABLES: [&str; 4] = ["steps", "ablations", "rivals", "pareto"];
+const TABLES: [&str; 5] = ["steps", "ablations", "rivals", "pareto", "interactions"];
 /// A table that is for programs alone.
 const TRAININGS: &str = "trainings.csv";
 

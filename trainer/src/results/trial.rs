@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result, bail};
 use shared::report::{Combination, Quality};
-use shared::sae::FinishedCsae;
 use shared::sae::dictionary::Dictionary;
+use shared::sae::{Autoencoder, FinishedCsae};
 use shared::weights::to_vec;
 use shared::{CharLm, Limits};
 
+use super::interacting::Interacting;
 use super::{Export, Method, SILENT, TrainingResult};
 use crate::analysis::active_rows::ActiveRows;
 use crate::analysis::causal::Test;
@@ -34,6 +35,9 @@ pub(super) struct MeasuredTrial {
     /// The same of a rival with the profile's own number of active features, if other programs have
     /// its form.
     pub dictionary: Option<(String, Dictionary)>,
+    /// How strongly its features interact, at the profile's own number of active features; nothing of a
+    /// linear decoder.
+    pub interacting: Option<Interacting>,
 }
 
 impl MeasuredTrial {
@@ -83,6 +87,14 @@ impl MeasuredTrial {
                 metrics: training.metrics.clone(),
             });
         }
+        let models: Vec<(u64, &dyn Autoencoder)> = trial
+            .best()
+            .filter(|one| {
+                trial.trial.sparsity_k.is_none() && combinations_of(&one.model) != Some(0)
+            })
+            .map(|one| (one.seed, one.model.autoencoder()))
+            .collect();
+        let interacting = Interacting::of(held_out, label.clone(), &models)?;
         let k = trial.sparsity_k;
         let method = |suffix: &str, all: Vec<(u64, Quality)>| {
             let (seeds, qualities) = all.into_iter().unzip();
@@ -96,7 +108,7 @@ impl MeasuredTrial {
             }
         };
         let silent = (!silent.is_empty()).then(|| method(SILENT, silent));
-        Ok(Self { method: method("", all), silent, trainings, export, dictionary })
+        Ok(Self { method: method("", all), silent, trainings, export, dictionary, interacting })
     }
 }
 

@@ -27,6 +27,13 @@ impl SparseRows {
         self.starts.push(self.ids.len());
     }
 
+    /// Adds the numbers above 0 of rows with `n_features` numbers each.
+    pub fn push_dense(&mut self, rows: &[f32], n_features: usize) {
+        for row in rows.chunks_exact(n_features) {
+            self.push((0_u32..).zip(row.iter().copied()).filter(|(_, value)| *value > 0.0));
+        }
+    }
+
     /// Adds the rows of `other` below.
     pub fn append(&mut self, other: &Self) {
         let before = self.ids.len();
