@@ -197,8 +197,7 @@ impl Block {
             lanes.dots(toward, centred, &directions);
             let (gram, width) = (&self.gram[..], self.width);
             let refit = Refit { lanes, active: count, width, gram };
-            self.pace = refit.pace();
-            refit.forward(self.pace, toward, values, space);
+            self.pace = refit.forward(toward, values, space);
         }
         let last = &values[self.steps * self.width..][..count];
         let spoken = &mut self.spoken[row];
@@ -342,17 +341,22 @@ fn fill_gram(
     width: usize,
 ) {
     let n_features = context.model.parameters.n_features();
-    for (one, row) in gram.chunks_exact_mut(width).take(active.len()).enumerate() {
+    for (slot, feature) in active.iter().enumerate() {
+        let (row, below) = gram[slot * width..].split_at_mut(width);
+        row[active.len()..].fill(0.0);
+        // From the diagonal on; what is below is the same.
+        let row = &mut row[slot..active.len()];
         match context.gram.is_empty() {
-            true => context.lanes.dots(&mut row[..active.len()], directions[one], directions),
+            true => context.lanes.dots(row, directions[slot], &directions[slot..]),
             false => {
-                let table = &context.gram[active[one] as usize * n_features..][..n_features];
-                for (value, other) in row.iter_mut().zip(active) {
+                let table = &context.gram[*feature as usize * n_features..][..n_features];
+                for (value, other) in row.iter_mut().zip(&active[slot..]) {
                     *value = table[*other as usize];
                 }
             }
         }
-        row[active.len()..].fill(0.0);
+        let column = below.iter_mut().skip(slot).step_by(width);
+        column.zip(&row[1..]).for_each(|(below, value)| *below = *value);
     }
 }
 
