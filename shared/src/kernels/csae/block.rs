@@ -19,8 +19,8 @@ pub(super) struct Context<'a> {
     pub(super) lanes: Lanes,
     pub(super) model: &'a Model<'a>,
     pub(super) encoder: &'a Packed,
-    /// The products of all directions, `[n_features, n_features]`, or nothing where computing those
-    /// of the active ones is cheaper.
+    /// The products of all directions, `[n_features, n_features]` from the diagonal on, or nothing
+    /// where computing those of the active ones is cheaper.
     pub(super) gram: &'a [f32],
     /// With such a table, the directions as columns.
     pub(super) directions: &'a Packed,
@@ -297,11 +297,6 @@ impl<'a> Firing<'a> {
 
     pub(super) fn residual(&self) -> &'a [f32] {
         self.block.left(self.row)
-    }
-
-    /// How many strengths a row has room for.
-    pub(super) fn width(&self) -> usize {
-        self.block.width
     }
 
     pub(super) fn centred(&self) -> &'a [f32] {
