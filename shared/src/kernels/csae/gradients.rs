@@ -184,10 +184,15 @@ fn effects(model: &Model, blocks: &[Block], scale: f32, gradient: &mut [f32], la
         return gradient.fill(0.0);
     }
     let d_model = model.parameters.d_model();
-    gradient.par_chunks_exact_mut(d_model).enumerate().for_each(|(unit, gradient)| {
-        let said = blocks.iter().flat_map(|block| block.spoken_by(unit));
-        let (times, residuals): (Vec<f32>, Vec<&[f32]>) =
-            said.map(|(strength, residual)| (scale * strength, residual)).unzip();
-        lanes.weighted_sum(gradient, &times, &residuals);
+    let gradients = gradient.par_chunks_exact_mut(d_model).enumerate();
+    gradients.for_each_init(Default::default, |room: &mut (Vec<f32>, Vec<&[f32]>), one| {
+        let ((times, residuals), (unit, gradient)) = (room, one);
+        times.clear();
+        residuals.clear();
+        for (strength, residual) in blocks.iter().flat_map(|block| block.spoken_by(unit)) {
+            times.push(scale * strength);
+            residuals.push(residual);
+        }
+        lanes.weighted_sum(gradient, times, residuals);
     });
 }
