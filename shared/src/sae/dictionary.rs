@@ -147,6 +147,16 @@ impl Dictionary {
         &self.sparsity
     }
 
+    /// Lets the threshold remember the smallest strength of the features that stayed, `[1]`.
+    pub fn remember(&mut self, least: Tensor<1>) {
+        self.threshold = self.threshold.clone().map(|old| {
+            let old = old.without_autodiff();
+            let first = old.clone().lower_scalar(0.0).float();
+            let running = old * MEMORY + least.clone() * (1.0 - MEMORY);
+            Tensor::from_inner(running * (1.0 - first.clone()) + least * first)
+        });
+    }
+
     fn features(&self, rows: Tensor<2>) -> Tensor<2> {
         let centred = rows - self.decoder_bias.val().unsqueeze();
         let input = match &self.hidden {
@@ -254,6 +264,10 @@ impl Teachable for Dictionary {
         }
     }
 
+    fn dictionary_mut(&mut self) -> Option<&mut Dictionary> {
+        Some(self)
+    }
+
     fn after_step(mut self, code: Tensor<2>) -> Self {
         self.decoder = with_unit_rows(self.decoder);
         if let Sparsity::SteeredL1(wanted) = self.sparsity {
@@ -268,13 +282,7 @@ impl Teachable for Dictionary {
         }
         if let Sparsity::BatchTopK(_) | Sparsity::Matryoshka(_) = self.sparsity {
             let silent = code.clone().lower_equal_scalar(0.0);
-            let least = code.mask_fill(silent, f32::MAX).min();
-            self.threshold = self.threshold.map(|old| {
-                let old = old.without_autodiff();
-                let first = old.clone().lower_scalar(0.0).float();
-                let running = old * MEMORY + least.clone() * (1.0 - MEMORY);
-                Tensor::from_inner(running * (1.0 - first.clone()) + least * first)
-            });
+            self.remember(code.mask_fill(silent, f32::MAX).min());
         }
         self
     }

@@ -63,6 +63,11 @@ pub trait Teachable: Autoencoder + Module {
     /// `[n_features, d_model]`.
     fn auxiliary_decoder(&self) -> Option<Tensor<2>>;
 
+    /// What [`dictionary`](Autoencoder::dictionary) gives, for a hand that teaches it faster.
+    fn dictionary_mut(&mut self) -> Option<&mut Dictionary> {
+        None
+    }
+
     /// Restores what has to hold after each step; `code` is the batch's, `[batch, n_features]`.
     fn after_step(self, code: Tensor<2>) -> Self;
 }

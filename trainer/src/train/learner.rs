@@ -7,14 +7,14 @@ use burn::module::Param;
 use burn::prelude::*;
 use burn::tensor::{Gradients, IndexingUpdateOp};
 use shared::csae::unit_rows;
-use shared::kernels::adam::{AdamRates, Directions, adam, adam_of_directions};
-use shared::kernels::csae::{self as kernel, Parameters, Speakers};
+use shared::kernels::csae::{self as kernel, Choice, Parameters, Speakers};
 use shared::kernels::on_processor;
-use shared::weights::{self, Weight, Weights, to_vec};
+use shared::weights::{self, Weights, to_vec};
 use shared::{Csae, Limits, TopK, Units, UnitsPrinciple};
 
 use super::adam::{Adam, AdamConfig};
 use super::composition;
+use super::descent::{Descent, are_above_0};
 use super::loss::{LossTerms, Penalties};
 
 /// What is learned from in one step.
@@ -82,7 +82,7 @@ impl Learner {
         self.replace(model);
         match self {
             Self::ByTensors(learner) => learner.adam.forget("units.effects"),
-            Self::ByKernel(learner) => learner.forget_effects(),
+            Self::ByKernel(learner) => learner.descent.forget("units.effects"),
         }
     }
 
@@ -91,7 +91,7 @@ impl Learner {
         weights::put(weights, "model.", weights::of(&self.model()));
         match self {
             Self::ByTensors(learner) => learner.adam.save(weights),
-            Self::ByKernel(learner) => learner.save_memory(weights),
+            Self::ByKernel(learner) => learner.descent.save(weights),
         }
     }
 
@@ -106,7 +106,7 @@ impl Learner {
         *self = Self::new(model, device, matches!(self, Self::ByTensors(_)));
         match self {
             Self::ByTensors(learner) => learner.adam = adam,
-            Self::ByKernel(learner) => learner.load_memory(&adam, i32::try_from(steps)?),
+            Self::ByKernel(learner) => learner.descent.load(&adam, i32::try_from(steps)?),
         }
         Ok(())
     }
@@ -178,32 +178,17 @@ pub(super) struct ByKernel {
     /// The shape of the model, and what no gradient changes.
     frame: Csae,
     thresholds: Vec<f32>,
-    parameters: Parameters,
-    first: Parameters,
-    second: Parameters,
-    time: i32,
-    step: kernel::Step,
+    descent: Descent,
 }
 
 impl ByKernel {
     fn new(frame: Csae) -> Self {
-        let parameters = Parameters::of(&frame);
-        Self {
-            thresholds: thresholds(&frame),
-            first: parameters.zeros_like(),
-            second: parameters.zeros_like(),
-            time: 0,
-            step: kernel::Step::default(),
-            parameters,
-            frame,
-        }
+        let descent = Descent::new(Parameters::of(&frame));
+        Self { thresholds: thresholds(&frame), descent, frame }
     }
 
     fn learn(&mut self, lesson: Lesson) -> (LossTerms, Tensor<1>) {
         let device = lesson.rows.device();
-        let rows = to_vec(lesson.rows);
-        let dead: Option<Vec<bool>> =
-            lesson.dead.map(|dead| to_vec(dead).iter().map(|dead| *dead > 0.0).collect());
         let units = self.frame.units.as_ref().filter(|_| lesson.limits.combination_size > 1);
         let speakers = units.map(|units| Speakers {
             parts: lesson.parts,
@@ -211,93 +196,37 @@ impl ByKernel {
             speaking: units.speaking,
         });
         let model = kernel::Model {
-            parameters: &self.parameters,
+            parameters: &self.descent.parameters,
             units: speakers,
             combination_size: lesson.limits.combination_size,
             refit_steps: self.frame.refit_steps,
             sparsity_k: lesson.limits.sparsity_k,
+            choice: Choice::Row,
         };
-        let task = kernel::Task { dead: dead.as_deref(), auxk_weight: lesson.auxk_weight };
-        self.step.run(&model, &rows, &task);
-        let combining = lesson.limits.combination_size > 1;
+        let dead = lesson.dead.map(are_above_0);
+        let task = kernel::Task {
+            dead: dead.as_deref(),
+            firing_wakes: false,
+            auxk_weight: lesson.auxk_weight,
+        };
+        self.descent.step.run(&model, &to_vec(lesson.rows), &task);
+        self.descent.descend(lesson.rate, lesson.limits.combination_size > 1);
         let parts = left_out(&self.frame, lesson.parts);
-        self.descend(lesson.rate, combining, parts);
-        let number = |value: f64| Tensor::from_floats([value as f32], &device);
-        let auxk = self.step.auxk.map(number);
-        let terms = LossTerms { mse: number(self.step.mse), auxk, diversity: None, entropy: None };
-        let fired: Vec<f32> = self.step.fired.iter().map(|fired| f32::from(*fired)).collect();
-        (terms, Tensor::from_floats(&fired[..], &device))
-    }
-
-    /// Moves the parameters against the gradient of the step; those of combinations only where
-    /// features combine.
-    fn descend(&mut self, rate: f64, combining: bool, parts: &[Vec<usize>]) {
-        self.time += 1;
-        let AdamConfig { beta1, beta2, epsilon, .. } = AdamConfig::default();
-        let rates =
-            AdamRates { rate, beta1, beta2, epsilon, time: self.time, decay: 0.0, shorten: 1.0 };
-        let Self { parameters, first, second, step, .. } = self;
-        let (gradients, width) = (&mut step.gradients, parameters.d_model());
-        let directions = Directions {
-            directions: &mut parameters.decoder,
-            gradient: &mut gradients.decoder,
-            width,
-        };
-        adam_of_directions(&rates, directions, &mut first.decoder, &mut second.decoder);
-        let all = parameters.named().zip(gradients.named());
-        let memory = first.named().zip(second.named());
-        for (((name, parameters), (_, gradient)), ((_, first), (_, second))) in all.zip(memory) {
-            let of_combinations = name.starts_with("units.") || name.starts_with("attention.");
-            if name != "decoder" && (combining || !of_combinations) {
-                adam(&rates, parameters, gradient, first, second);
-            }
-        }
-        composition::clear_effects(&mut parameters.effects, &parameters.decoder, width, parts);
+        let Parameters { effects, decoder, decoder_bias, .. } = &mut self.descent.parameters;
+        composition::clear_effects(effects, decoder, decoder_bias.len(), parts);
+        let (mse, auxk) = self.descent.terms(&device);
+        let terms = LossTerms { mse, auxk, diversity: None, entropy: None };
+        (terms, self.descent.fired(&device))
     }
 
     fn model(&self) -> Csae {
-        self.parameters.put_into(self.frame.clone())
+        self.descent.parameters.put_into(self.frame.clone())
     }
 
     fn replace(&mut self, model: Csae) {
-        self.parameters = Parameters::of(&model);
+        self.descent.parameters = Parameters::of(&model);
         self.thresholds = thresholds(&model);
         self.frame = model;
-    }
-
-    fn forget_effects(&mut self) {
-        self.first.effects.fill(0.0);
-        self.second.effects.fill(0.0);
-    }
-
-    /// As [`Adam::save`] does it.
-    fn save_memory(&self, weights: &mut Weights) {
-        for (kind, memory) in [("first", &self.first), ("second", &self.second)] {
-            let mut memory = memory.clone();
-            memory.encoder = kernel::transposed(&memory.encoder, memory.d_model());
-            for (name, values) in memory.named() {
-                let shape = vec![values.len()];
-                let values = std::mem::take(values);
-                weights.insert(format!("{kind}.{name}"), Weight { shape, values });
-            }
-        }
-    }
-
-    fn load_memory(&mut self, adam: &Adam, time: i32) {
-        self.time = time;
-        let mut memory = Weights::new();
-        adam.save(&mut memory);
-        for (kind, ours) in [("first", &mut self.first), ("second", &mut self.second)] {
-            let n_features = ours.n_features();
-            for (name, values) in ours.named() {
-                if let Some(weight) = memory.remove(&format!("{kind}.{name}")) {
-                    *values = match name {
-                        "encoder" => kernel::transposed(&weight.values, n_features),
-                        _ => weight.values,
-                    };
-                }
-            }
-        }
     }
 }
 

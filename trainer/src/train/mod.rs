@@ -3,10 +3,13 @@
 pub mod adam;
 pub mod autoencoder;
 pub mod composition;
+mod descent;
 pub mod dictionary;
 mod learner;
 pub mod lm;
 pub mod loss;
+#[cfg(test)]
+mod reader;
 pub mod rival;
 pub mod rows;
 pub mod schedule;

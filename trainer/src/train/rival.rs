@@ -3,19 +3,20 @@
 //! Adam with the learning rate's trapezoid, the error and whatever penalty the method has, unit-length
 //! directions and AuxK where the method has them.
 
+mod learner;
+
 use anyhow::Result;
 use burn::prelude::*;
 use shared::report::Metric;
 use shared::sae::{Autoencoder, SaeOutput, Teachable};
-use shared::weights::{self, Weights, to_vec};
+use shared::weights::{Weights, to_vec};
 
-use super::adam::{Adam, AdamConfig};
 use super::autoencoder::{BETWEEN_METRICS, dead_after, still_silent};
-use super::learner::across;
 use super::loss::auxk;
 use super::rows::RowSource;
 use super::{Observer, Snapshot, Training, check_finite, put_silence, schedule, take_steps};
 use crate::plan::{AutoencoderTraining, RivalConfig};
+use learner::{Learned, Learner, Lesson};
 
 /// How to train.
 #[derive(Clone, Copy, Debug)]
@@ -148,12 +149,11 @@ pub fn train<M: Teachable>(
         let learned = state.advance(task, rows)?;
         Ok(move || format!("mse {:.4}", learned.terms.error.clone().into_scalar::<f32>()))
     })?;
-    Ok(TrainedRival { model: state.model.valid(), seconds, metrics: state.metrics })
+    Ok(TrainedRival { model: state.learner.model().valid(), seconds, metrics: state.metrics })
 }
 
 struct State<M> {
-    model: M,
-    adam: Adam,
+    learner: Learner<M>,
     /// For how many rows each feature has been silent: `[n_features]`.
     silent: Tensor<1>,
     /// Whether a feature was dead when last looked.
@@ -172,8 +172,7 @@ impl<M: Teachable> State<M> {
     ) -> Result<Self> {
         let [n_features, _] = model.directions().dims();
         let mut state = Self {
-            model,
-            adam: Adam::new(AdamConfig::default()),
+            learner: Learner::new(model, device),
             silent: Tensor::zeros([n_features], device),
             any_dead: false,
             step: 0,
@@ -182,9 +181,7 @@ impl<M: Teachable> State<M> {
         };
         if let Some(snapshot) = resume {
             snapshot.check_step(task.training.steps)?;
-            let stored = &snapshot.weights;
-            state.model = weights::load(state.model, &weights::part(stored, "model."))?;
-            state.adam.load(stored, snapshot.step, device)?;
+            state.learner.load(&snapshot.weights, snapshot.step, device)?;
             (state.silent, state.any_dead) = snapshot.silence(n_features, device)?;
             state.step = snapshot.step;
             state.seconds = snapshot.seconds;
@@ -194,10 +191,12 @@ impl<M: Teachable> State<M> {
     }
 
     /// One step, measured when it is time to.
-    fn advance(&mut self, task: &RivalTask, rows: &mut dyn RowSource) -> Result<Step> {
-        let learned = self.learn(task, rows.batch(self.step)?);
+    fn advance(&mut self, task: &RivalTask, rows: &mut dyn RowSource) -> Result<Learned> {
+        let rows = rows.batch(self.step)?;
+        let [batch, _] = rows.dims();
+        let learned = self.learn(task, rows);
         if self.step.is_multiple_of(BETWEEN_METRICS) || self.step == task.training.steps {
-            let metric = learned.metric(task, self.step);
+            let metric = self.metric(task, &learned, batch);
             check_finite(&metric)?;
             self.any_dead = metric.values["dead"] > 0.0;
             self.metrics.push(metric);
@@ -205,25 +204,30 @@ impl<M: Teachable> State<M> {
         Ok(learned)
     }
 
-    fn learn(&mut self, task: &RivalTask, batch: Tensor<2>) -> Step {
+    fn learn(&mut self, task: &RivalTask, rows: Tensor<2>) -> Learned {
         let training = task.training;
-        let output = self.model.forward_training(batch.clone());
-        let code = output.code.clone().without_autodiff();
-        let [batch_size, _] = code.dims();
-        self.silent = still_silent(self.silent.clone(), batch_size, strongest(&code));
-        let dead = self.silent.clone().greater_scalar(dead_after(training)).float();
-        let decoder = self.any_dead.then(|| self.model.auxiliary_decoder()).flatten();
-        let revival = decoder.map(|decoder| (dead.clone(), decoder));
-        let terms = Terms::of(batch, &output, revival, training.auxk_weight);
-        let mut gradients = terms.total().backward();
-        if let Some(decoder) = self.model.unit_decoder() {
-            across(decoder, &mut gradients);
-        }
+        let [batch, _] = rows.dims();
+        // Unless they fire.
+        let silent = self.silent.clone() + batch as f32;
+        let dead = self.any_dead.then(|| silent.greater_scalar(dead_after(training)).float());
         let share = schedule::trapezoid(self.step, training.steps, training.warmup);
-        let model = self.adam.step(task.learning_rate * share, self.model.clone(), gradients);
-        self.model = model.after_step(code.clone());
+        let rate = task.learning_rate * share;
+        let auxk_weight = training.auxk_weight;
+        let learned = self.learner.learn(Lesson { rows, dead, auxk_weight, rate });
+        self.silent = still_silent(self.silent.clone(), batch, learned.fired.clone());
         self.step += 1;
-        Step { terms, dead, code }
+        learned
+    }
+
+    /// What has to be told of a step on `batch` rows.
+    fn metric(&self, task: &RivalTask, learned: &Learned, batch: usize) -> Metric {
+        let after = dead_after(task.training);
+        let dead = to_vec(self.silent.clone()).iter().filter(|rows| **rows > after).count();
+        let active = f64::from(learned.fired.clone().sum().into_scalar::<f32>());
+        let mut values = learned.terms.named();
+        values.push(("dead".into(), dead as f64));
+        values.push(("l0".into(), active / batch as f64));
+        Metric { stage: task.name.into(), step: self.step, values: values.into_iter().collect() }
     }
 }
 
@@ -234,42 +238,16 @@ impl<M: Teachable> Training for State<M> {
 
     fn snapshot(&self, seconds: f64) -> Snapshot {
         let mut all = Weights::new();
-        weights::put(&mut all, "model.", weights::of(&self.model));
-        self.adam.save(&mut all);
+        self.learner.save(&mut all);
         put_silence(&mut all, &self.silent, self.any_dead);
         Snapshot { weights: all, step: self.step, seconds, metrics: self.metrics.clone() }
     }
 }
 
-/// What a step has shown.
-struct Step {
-    terms: Terms,
-    /// 1 for dead features: `[n_features]`.
-    dead: Tensor<1>,
-    /// `[batch, n_features]`.
-    code: Tensor<2>,
-}
-
-impl Step {
-    fn metric(&self, task: &RivalTask, step: u64) -> Metric {
-        let [batch, _] = self.code.dims();
-        let active = self.code.clone().greater_scalar(0.0).float().sum().into_scalar::<f32>();
-        let dead = to_vec(self.dead.clone()).iter().map(|dead| f64::from(*dead)).sum();
-        let mut values = self.terms.named();
-        values.push(("dead".into(), dead));
-        values.push(("l0".into(), f64::from(active) / batch as f64));
-        Metric { stage: task.name.into(), step, values: values.into_iter().collect() }
-    }
-}
-
-/// How strongly each feature fires at most: `[n_features]`.
-fn strongest(code: &Tensor<2>) -> Tensor<1> {
-    code.clone().max_dim(0).squeeze_dim(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Unwatched;
+    use super::learner::firings;
     use super::*;
     use crate::data::Rows;
     use crate::plan::{Profile, ProfileName};
@@ -326,6 +304,7 @@ mod tests {
         let dictionary = |sparsity| DictionaryConfig::new(8, sparsity).with_n_features(24);
         check(dictionary(Sparsity::L1(0.01)).init(1, &device));
         check(dictionary(Sparsity::SteeredL1(4)).init(1, &device));
+        check(dictionary(Sparsity::TopK(4)).init(1, &device));
         check(dictionary(Sparsity::TopK(4)).with_hidden(Some(8)).init(1, &device));
         check(dictionary(Sparsity::BatchTopK(4)).init(1, &device));
         check(dictionary(Sparsity::Matryoshka(4)).init(1, &device));
@@ -361,9 +340,9 @@ mod tests {
         let code = |values: [[f32; 2]; 3]| Tensor::<2>::from_data(values, &device);
 
         let silent = Tensor::zeros([2], &device);
-        let once = strongest(&code([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]));
+        let once = firings(&code([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]));
         let silent = still_silent(silent, 3, once);
-        let twice = still_silent(silent, 3, strongest(&code([[0.0, 0.0]; 3])));
+        let twice = still_silent(silent, 3, firings(&code([[0.0, 0.0]; 3])));
 
         assert_eq!(to_vec(twice), [6.0, 3.0]);
     }

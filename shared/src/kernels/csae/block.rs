@@ -1,10 +1,14 @@
 //! A block of rows: their codes, what these leave over, and how the loss changes with them.
 
+mod firing;
+
+pub(super) use firing::Firing;
+
 use super::Model;
 use super::attention::{self, Attended};
 use super::refit::{AT_ONCE, Refit};
 use super::revive::Revival;
-use super::select::{keys, strongest};
+use super::select::{count_reaching, keys, list_positive, reaching, strongest};
 use super::sorted::Sorted;
 use super::units::Assembly;
 use crate::kernels::lanes::Lanes;
@@ -30,15 +34,18 @@ pub(super) struct Context<'a> {
     pub(super) by_first_part: &'a Sorted,
     /// What attention reads, if features attend to each other.
     pub(super) attention: Option<&'a attention::Tables>,
+    /// What active features reach at least, as bits, where the batch has chosen.
+    pub(super) least: Option<i32>,
 }
 
-/// The rows of a block, with room for `k` active features in each. Tables are laid out row by row.
+/// The rows of a block, with as much room for active features in each. Tables are laid out row by row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Block {
     pub(super) rows: usize,
     d_model: usize,
     steps: usize,
-    /// How many strengths a row has room for: `k`, rounded up to whole registers.
+    /// How many strengths a row has room for: as many as are active on one at most, rounded up to
+    /// whole registers.
     width: usize,
     /// Rows less the decoder's bias: `[rows, d_model]`.
     centred: Vec<f32>,
@@ -46,6 +53,8 @@ pub(super) struct Block {
     features: Vec<f32>,
     /// One row's features as bits.
     keys: Vec<i32>,
+    /// All features above 0 as bits, for a choice among those of the whole batch.
+    pub(super) positive: Vec<i32>,
     /// `[rows, width + 1]`.
     active: Vec<u32>,
     /// How many features are active: `[rows]`.
@@ -80,37 +89,48 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Codes these rows and finds the slopes of the loss, whose slope along a residual is `scale`
-    /// times the residual.
-    pub(super) fn learn(
-        &mut self,
-        context: &Context,
-        rows: &[f32],
-        scale: f32,
-        dead: Option<&[bool]>,
-    ) {
+    /// Encodes these rows, and lists what a choice among all rows is made from.
+    pub(super) fn propose(&mut self, context: &Context, rows: &[f32]) {
         self.encode(context, rows);
-        let parameters = context.model.parameters;
-        self.revival.begin(self.rows, self.d_model, dead);
+        self.positive.clear();
+        for features in self.features.chunks_exact(self.keys.len()) {
+            keys(context.lanes, features, &mut self.keys);
+            list_positive(&self.keys, &mut self.positive);
+        }
+    }
+
+    /// Codes these rows and finds the slopes of the loss, whose slope along a residual is `scale`
+    /// times the residual. Where the batch has chosen, they are those that were encoded for it.
+    pub(super) fn learn(&mut self, context: &Context, rows: &[f32], scale: f32) {
+        if context.least.is_none() {
+            self.encode(context, rows);
+        }
+        self.make_room(context);
         let mut directions = vec![];
         for row in 0..self.rows {
             self.code(context, row, &mut directions);
-            if let Some(dead) = dead {
-                let residual = &self.residual[row * self.d_model..][..self.d_model];
-                self.revival.revive(context.lanes, parameters, dead, &self.keys, residual);
-            }
             self.descend(context, row, scale, &directions);
         }
-        self.sort(parameters.n_features(), context.lengths.len());
-        if dead.is_some() {
-            self.revival.sort(parameters.n_features());
+        self.sort(context.model.parameters.n_features(), context.lengths.len());
+    }
+
+    /// Lets `dead` features explain what is left of the rows that were learned from.
+    pub(super) fn revive(&mut self, context: &Context, dead: &[bool]) {
+        let Self { rows, d_model, features, keys: all, residual, revival, .. } = self;
+        revival.begin(*rows, *d_model, dead.len());
+        let left = residual.chunks_exact(*d_model);
+        for (features, left) in features.chunks_exact(dead.len()).zip(left) {
+            keys(context.lanes, features, all);
+            revival.revive(context.lanes, context.model.parameters, dead, all, left);
         }
+        revival.sort(dead.len());
     }
 
     /// Codes these rows, and looks for no slopes.
     pub(super) fn read(&mut self, context: &Context, rows: &[f32]) {
         self.encode(context, rows);
         let mut directions = vec![];
+        self.make_room(context);
         for row in 0..self.rows {
             self.code(context, row, &mut directions);
         }
@@ -140,9 +160,10 @@ impl Block {
     }
 
     fn encode(&mut self, context: &Context, rows: &[f32]) {
-        let (model, parameters) = (context.model, context.model.parameters);
+        let parameters = context.model.parameters;
         let (d_model, n_features) = (parameters.d_model(), parameters.n_features());
-        self.resize(model, rows.len() / d_model, !context.gram.is_empty());
+        (self.rows, self.d_model) = (rows.len() / d_model, d_model);
+        self.keys.resize(n_features, 0);
         self.centred.clear();
         for row in rows.chunks_exact(d_model) {
             let pairs = row.iter().zip(&parameters.decoder_bias);
@@ -154,12 +175,11 @@ impl Block {
         product(context.lanes, features, centred, context.encoder, bias, &mut self.groups);
     }
 
-    fn resize(&mut self, model: &Model, rows: usize, has_table: bool) {
-        let (d_model, n_features) = (model.parameters.d_model(), model.parameters.n_features());
-        let k = model.sparsity_k.min(n_features);
-        (self.rows, self.d_model, self.steps) = (rows, d_model, model.refit_steps);
-        self.width = k.next_multiple_of(AT_ONCE).max(AT_ONCE);
-        self.keys.resize(n_features, 0);
+    /// Makes room for the codes of the rows that were encoded.
+    fn make_room(&mut self, context: &Context) {
+        let (rows, d_model, n_features) = (self.rows, self.d_model, self.keys.len());
+        self.steps = context.model.refit_steps;
+        self.width = self.most_active(context).next_multiple_of(AT_ONCE).max(AT_ONCE);
         self.assembly.resize(n_features);
         self.attended.begin(rows, d_model);
         self.active.resize(rows * (self.width + 1), 0);
@@ -170,11 +190,23 @@ impl Block {
         self.residual.resize(rows * d_model, 0.0);
         self.slopes.resize(rows * self.width, 0.0);
         self.pulls.resize(rows * self.steps * self.width, 0.0);
+        let has_table = !context.gram.is_empty();
         let echoes = if has_table { 0 } else { rows * self.steps * d_model };
         self.before.resize(echoes, 0.0);
         self.echoes.resize(echoes, 0.0);
         self.gram.resize(self.width * self.width, 0.0);
         self.space.resize(2 * self.width, 0.0);
+    }
+
+    /// How many features are active on a row at most.
+    fn most_active(&mut self, context: &Context) -> usize {
+        let Self { keys: all, features, .. } = self;
+        let Some(least) = context.least else { return context.model.sparsity_k.min(all.len()) };
+        let active = features.chunks_exact(all.len()).map(|features| {
+            keys(context.lanes, features, all);
+            count_reaching(context.lanes, all, least)
+        });
+        active.max().unwrap_or(0)
     }
 
     /// Codes one row; leaves the directions of its active features in `directions`.
@@ -184,7 +216,10 @@ impl Block {
         let features = &self.features[row * n_features..][..n_features];
         keys(lanes, features, &mut self.keys);
         let active = &mut self.active[row * (self.width + 1)..][..self.width + 1];
-        let count = strongest(lanes, &self.keys, model.sparsity_k.min(n_features), active);
+        let count = match context.least {
+            None => strongest(lanes, &self.keys, model.sparsity_k.min(n_features), active),
+            Some(least) => reaching(lanes, &self.keys, least, active),
+        };
         let active = &active[..count];
         self.counts[row] = count;
         let first = row * (self.steps + 1) * self.width;
@@ -280,58 +315,6 @@ impl Block {
             let (row, slot) = (*place as usize >> 16, *place as usize & 0xffff);
             (self.spoken[row][slot].1, self.left(row))
         })
-    }
-}
-
-/// An active feature on a row.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Firing<'a> {
-    block: &'a Block,
-    row: usize,
-    /// Its place among the active features of the row.
-    pub(super) slot: usize,
-}
-
-impl<'a> Firing<'a> {
-    /// Its strength in the end.
-    pub(super) fn value(&self) -> f32 {
-        self.block.code_of(self.row).1[self.slot]
-    }
-
-    /// The slope along what the encoder says.
-    pub(super) fn slope(&self) -> f32 {
-        self.block.slopes[self.row * self.block.width + self.slot]
-    }
-
-    pub(super) fn residual(&self) -> &'a [f32] {
-        self.block.left(self.row)
-    }
-
-    pub(super) fn centred(&self) -> &'a [f32] {
-        self.block.centred(self.row)
-    }
-
-    /// The features that are active on its row.
-    pub(super) fn active(&self) -> &'a [u32] {
-        self.block.code_of(self.row).0
-    }
-
-    /// For each step of refitting: the strengths of all active features before it, and the slopes
-    /// along their changes; both `[width]`.
-    pub(super) fn steps(&self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> + Clone {
-        let Block { steps, width, .. } = *self.block;
-        let values = &self.block.values[self.row * (steps + 1) * width..];
-        let pulls = &self.block.pulls[self.row * steps * width..][..steps * width];
-        values.chunks_exact(width).zip(pulls.chunks_exact(width))
-    }
-
-    /// For each step of refitting, without a table of products: what was left before it, and the
-    /// echo.
-    pub(super) fn echoes(&self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
-        let Block { steps, d_model, .. } = *self.block;
-        let rows = self.row * steps * d_model..(self.row + 1) * steps * d_model;
-        let before = self.block.before[rows.clone()].chunks_exact(d_model);
-        before.zip(self.block.echoes[rows].chunks_exact(d_model))
     }
 }
 

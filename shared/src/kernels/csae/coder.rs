@@ -2,7 +2,7 @@
 
 use super::block::{Block, Context, ROWS};
 use super::step::Tables;
-use super::{Model, Parameters, Speakers};
+use super::{Choice, Model, Parameters, Speakers};
 use crate::weights::to_vec;
 use crate::{Csae, Limits};
 
@@ -89,6 +89,7 @@ impl Coder {
             combination_size: 1,
             refit_steps: self.refit_steps,
             sparsity_k: self.sparsity_k,
+            choice: Choice::Row,
         }
     }
 }

@@ -1,4 +1,16 @@
 //! Every feature gathers its gradient from the rows on which it is active, in their order.
+//!
+//! With `r = x - b - sum_i f_i d_i`, what is left of a row, `f_i = w_i (x - b) + b_i` for the active
+//! features, and `s = -2 / N` for `N` numbers in all rows, the slope along `f_i` is `g_i = s r d_i`,
+//! and the gradients are sums over rows:
+//!
+//! - of a direction `d_i`: `sum s f_i r`, of the encoder `w_i`: `sum g_i (x - b)`, of `b_i`: `sum g_i`,
+//! - of the decoder's bias `b`: `sum s r - sum_i w_i sum g_i`.
+//!
+//! Which features are active has no gradient: so it is whether a row or the batch chooses. What AuxK
+//! adds is the same with `e = r - sum_j f_j d_j` over the revived features in the place of `r`, and `s`
+//! times its weight over the variance of all `r`, but for `sum s r`: what is left has no gradient there.
+//! [`refit`](super::refit) and [`attention`](super::attention) say what they add.
 
 use rayon::prelude::*;
 
@@ -19,18 +31,18 @@ pub(super) struct Scales {
     pub(super) revived: Option<f32>,
 }
 
-/// Gathers the gradient of all parameters but attention's, and which features fired. `together`
+/// Gathers the gradient of all parameters but attention's, and how often features fired. `together`
 /// keeps its memory between calls.
 pub(super) fn gather(
     context: &Context,
     blocks: &[Block],
     scales: Scales,
-    (gradients, fired): (&mut Parameters, &mut Vec<bool>),
+    (gradients, fired): (&mut Parameters, &mut Vec<u32>),
     together: &mut Vec<f32>,
 ) {
     let parameters = context.model.parameters;
     gradients.resize_like(parameters);
-    fired.resize(parameters.n_features(), false);
+    fired.resize(parameters.n_features(), 0);
     let d_model = parameters.d_model();
     let parts = crosstalk::parts(context, FEATURES, together);
     let tasks = gradients
@@ -93,17 +105,17 @@ impl<'a> Gathering<'a> {
     }
 
     /// Collects the terms of the gradient of a feature, which is at this place among those of the
-    /// task; gives whether it fired.
-    fn gather(&mut self, feature: usize, place: usize) -> bool {
+    /// task; gives on how many rows it fired.
+    fn gather(&mut self, feature: usize, place: usize) -> u32 {
         self.toward = 0.0;
         for (times, vectors) in [&mut self.to_decoder, &mut self.to_encoder] {
             times.clear();
             vectors.clear();
         }
-        let mut fired = false;
+        let mut fired = 0;
         for block in self.blocks {
             for firing in block.firings(feature) {
-                fired |= firing.value() > 0.0;
+                fired += u32::from(firing.value() > 0.0);
                 self.decode(self.scales.residual * firing.value(), firing.residual());
                 self.encode(firing.slope(), firing.centred());
                 self.refit(&firing);

@@ -1,6 +1,9 @@
 //! The training step of a [`Csae`], forward and back in one pass over the rows, with attention of
 //! one round or two; and, without attention, the way forward alone.
 //!
+//! The step is also that of a [`Dictionary`] that keeps its strongest features, of each row or of the
+//! whole batch, where nothing comes before its encoder.
+//!
 //! What the tensor form does to all features this does to the active ones. Rows are taken in blocks
 //! of fixed size, one task each; then every feature gathers its gradient from the rows on which it
 //! is active, in their order. So the same input gives the same bytes on any number of threads.
@@ -24,6 +27,7 @@ pub use coder::{Code, Coder};
 pub use parameters::{AttentionParameters, Parameters, transposed};
 pub use step::{Step, Task};
 
+use crate::sae::dictionary::{Dictionary, Sparsity};
 use crate::{Csae, UnitsPrinciple};
 
 /// What an autoencoder computes with.
@@ -37,8 +41,20 @@ pub struct Model<'a> {
     pub combination_size: usize,
     /// How many steps of refitting the active features get.
     pub refit_steps: usize,
-    /// How many features are active in a row at most.
+    /// How many features are active in a row at most, or on average where the batch chooses.
     pub sparsity_k: usize,
+    /// Among which features the active ones are chosen.
+    pub choice: Choice,
+}
+
+/// Among which features the active ones are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Choice {
+    /// Among those of each row; the first of equals.
+    #[default]
+    Row,
+    /// Among those of all rows together; all that equal the last one.
+    Batch,
 }
 
 /// What decides which units speak, beside their effects.
@@ -57,6 +73,15 @@ pub struct Speakers<'a> {
 pub fn learns(model: &Csae) -> bool {
     let rounds = model.attention.as_ref().map_or(0, |attention| attention.rounds);
     rounds <= 2 && without(model) != Some(UnitsPrinciple::Detachment) && hears_all(model)
+}
+
+/// How `dictionary` chooses its active features, and how many, if there is a step for it.
+pub fn choice_of(dictionary: &Dictionary) -> Option<(Choice, usize)> {
+    match (dictionary.sparsity(), &dictionary.hidden) {
+        (Sparsity::TopK(k), None) => Some((Choice::Row, *k)),
+        (Sparsity::BatchTopK(k), None) => Some((Choice::Batch, *k)),
+        _ => None,
+    }
 }
 
 /// Whether all active features speak by themselves, as the kernels have it.

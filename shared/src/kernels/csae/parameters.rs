@@ -3,6 +3,7 @@
 use burn::module::Param;
 use burn::prelude::*;
 
+use crate::sae::dictionary::Dictionary;
 use crate::weights::{param, to_vec};
 use crate::{Attention, Csae};
 
@@ -61,6 +62,25 @@ impl Parameters {
             effects: effects.unwrap_or_default(),
             attention: model.attention.as_ref().map(AttentionParameters::of).unwrap_or_default(),
         }
+    }
+
+    /// The parameters of a dictionary without a hidden layer.
+    pub fn of_dictionary(model: &Dictionary) -> Self {
+        Self {
+            encoder: to_vec(model.encoder.val().without_autodiff().transpose()),
+            encoder_bias: flat(&model.encoder_bias),
+            decoder: flat(&model.decoder),
+            decoder_bias: flat(&model.decoder_bias),
+            ..Self::default()
+        }
+    }
+
+    /// Gives these parameters to a dictionary.
+    pub fn put_into_dictionary(&self, model: &mut Dictionary) {
+        put(&mut model.encoder, &transposed(&self.encoder, self.d_model()));
+        put(&mut model.encoder_bias, &self.encoder_bias);
+        put(&mut model.decoder, &self.decoder);
+        put(&mut model.decoder_bias, &self.decoder_bias);
     }
 
     /// `model` with these parameters.

@@ -32,8 +32,7 @@ pub(super) struct Revival {
 
 impl Revival {
     /// Forgets the rows of the step before.
-    pub(super) fn begin(&mut self, rows: usize, d_model: usize, dead: Option<&[bool]>) {
-        let n_features = dead.map_or(0, <[bool]>::len);
+    pub(super) fn begin(&mut self, rows: usize, d_model: usize, n_features: usize) {
         (self.d_model, self.room) = (d_model, (d_model / 2).min(n_features));
         self.keys.resize(n_features, 0);
         self.features.clear();

@@ -5,8 +5,9 @@ use rayon::prelude::*;
 use super::attention::{self, Attended, Gathering};
 use super::block::{Block, Context, ROWS};
 use super::gradients;
+use super::select::least_of_largest;
 use super::sorted::Sorted;
-use super::{Model, Parameters};
+use super::{Choice, Model, Parameters};
 use crate::kernels::lanes::Lanes;
 use crate::kernels::product::{Packed, product, product_from_diagonal};
 
@@ -18,6 +19,8 @@ const LARGEST_TABLE: usize = 1_024;
 pub struct Task<'a> {
     /// Which features are dead and shall explain what is left, if any: `[n_features]`.
     pub dead: Option<&'a [bool]>,
+    /// Whether those of them that fire on these rows are dead no more.
+    pub firing_wakes: bool,
     /// The weight of what they leave, as a share of its variance.
     pub auxk_weight: f64,
 }
@@ -31,12 +34,17 @@ pub struct Step {
     pub auxk: Option<f64>,
     /// The gradient of the sum of both.
     pub gradients: Parameters,
-    /// Which features fired on some row: `[n_features]`.
-    pub fired: Vec<bool>,
+    /// On how many rows each feature fired: `[n_features]`.
+    pub fired: Vec<u32>,
+    /// The smallest strength of the active features, where the batch chose them; very large if there
+    /// are none.
+    pub least: Option<f32>,
     tables: Tables,
     blocks: Vec<Block>,
     attention: Gathering,
     together: Vec<f32>,
+    /// What the batch chooses from.
+    positive: Vec<i32>,
 }
 
 /// What is computed once for all rows.
@@ -61,9 +69,18 @@ impl Step {
         let n_rows = rows.len() / d_model;
         self.blocks.resize(n_rows.div_ceil(ROWS), Block::default());
         let scale = -2.0 / rows.len() as f32;
-        let context = self.tables.fill(model, n_rows);
+        let mut context = self.tables.fill(model, n_rows);
+        if model.choice == Choice::Batch {
+            let count = n_rows * model.sparsity_k;
+            context.least =
+                Some(choose(&context, rows, count, &mut self.blocks, &mut self.positive));
+        }
+        self.least = context.least.map(|least| f32::from_bits(least as u32));
         let blocks = self.blocks.par_iter_mut().zip(rows.par_chunks(ROWS * d_model));
-        blocks.for_each(|(block, rows)| block.learn(&context, rows, scale, task.dead));
+        blocks.for_each(|(block, rows)| block.learn(&context, rows, scale));
+        if let Some(dead) = task.dead_on(&self.blocks) {
+            self.blocks.par_iter_mut().for_each(|block| block.revive(&context, &dead));
+        }
 
         let count = rows.len() as f64;
         self.mse = self.blocks.iter().map(|block| block.squares).sum::<f64>() / count;
@@ -78,6 +95,36 @@ impl Step {
         gradients::gather(&context, blocks, scales, (gradients, fired), together);
         attend(&context, &self.blocks, scale, &mut self.attention, &mut self.gradients);
     }
+}
+
+impl Task<'_> {
+    /// Which features are dead on rows that were learned from.
+    fn dead_on(&self, blocks: &[Block]) -> Option<Vec<bool>> {
+        let fires = |feature| {
+            let mut firings = blocks.iter().flat_map(|block| block.firings(feature));
+            firings.any(|firing| firing.value() > 0.0)
+        };
+        let stays =
+            |(feature, dead): (usize, &bool)| *dead && !(self.firing_wakes && fires(feature));
+        self.dead.map(|dead| dead.iter().enumerate().map(stays).collect())
+    }
+}
+
+/// Encodes all rows; gives what the `count` largest of all their features reach, as bits. `positive`
+/// keeps its memory between calls.
+fn choose(
+    context: &Context,
+    rows: &[f32],
+    count: usize,
+    blocks: &mut [Block],
+    positive: &mut Vec<i32>,
+) -> i32 {
+    let size = ROWS * context.model.parameters.d_model();
+    let parts = blocks.par_iter_mut().zip(rows.par_chunks(size));
+    parts.for_each(|(block, rows)| block.propose(context, rows));
+    positive.clear();
+    blocks.iter().for_each(|block| positive.extend(&block.positive));
+    least_of_largest(positive, count)
 }
 
 /// Gathers the gradient of attention, 0 where no features attend to each other.
@@ -173,6 +220,17 @@ impl Tables {
         let lanes = Lanes::new();
         let Self { encoder, directions, gram, lengths, by_first_part, attention, .. } = self;
         let attention = self.attends.then_some(attention);
-        Context { lanes, model, encoder, directions, gram, lengths, by_first_part, attention }
+        let least = None;
+        Context {
+            lanes,
+            model,
+            encoder,
+            directions,
+            gram,
+            lengths,
+            by_first_part,
+            attention,
+            least,
+        }
     }
 }

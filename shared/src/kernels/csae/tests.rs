@@ -49,7 +49,12 @@ fn twice(mut all: Parameters) -> Parameters {
 }
 
 fn plain(parameters: &Parameters, sparsity_k: usize, refit_steps: usize) -> Model<'_> {
-    Model { parameters, units: None, combination_size: 1, refit_steps, sparsity_k }
+    let choice = Choice::Row;
+    Model { parameters, units: None, combination_size: 1, refit_steps, sparsity_k, choice }
+}
+
+fn of_batch(parameters: &Parameters, sparsity_k: usize, refit_steps: usize) -> Model<'_> {
+    Model { choice: Choice::Batch, ..plain(parameters, sparsity_k, refit_steps) }
 }
 
 /// The parameters of that name.
@@ -109,7 +114,7 @@ fn one_active_feature_by_hand() {
     step.run(&plain(&parameters, 1, 0), &[2.0, 3.0], &Task::default());
 
     assert_eq!(step.mse, (4.0 + 16.0) / 2.0);
-    assert_eq!(step.fired, [true, false]);
+    assert_eq!((&step.fired[..], step.least), (&[1, 0][..], None));
     // The slope along the reconstruction is -(2, -4); along the code its second entry, 4.
     assert_eq!(step.gradients.decoder, [-14.0, 28.0, 0.0, 0.0]);
     assert_eq!(step.gradients.encoder, [8.0, 12.0, 0.0, 0.0]);
@@ -122,14 +127,60 @@ fn the_gradient_is_the_slope_of_the_loss() {
     // On more rows than features, products of directions are read from a table.
     for (n_rows, refit_steps) in [(9, 0), (9, 1), (9, 3), (40, 3)] {
         let rows = numbers("rows", n_rows * 6, 1.0);
-        // Short directions: the pace, through which no gradient goes, is 1 wherever they turn.
-        let loss = |parameters: &Parameters| {
-            let mut step = Step::default();
-            step.run(&plain(parameters, 3, refit_steps), &rows, &Task::default());
-            (step.mse, step.gradients)
-        };
-        assert_slopes(parameters(6, 10, 0, 0.4), loss, |_, _| true);
+        for choice in [Choice::Row, Choice::Batch] {
+            // Short directions: the pace, through which no gradient goes, is 1 wherever they turn.
+            let loss = |parameters: &Parameters| {
+                let mut step = Step::default();
+                let model = Model { choice, ..plain(parameters, 3, refit_steps) };
+                step.run(&model, &rows, &Task::default());
+                (step.mse, step.gradients)
+            };
+            assert_slopes(parameters(6, 10, 0, 0.4), loss, |_, _| true);
+        }
     }
+}
+
+#[test]
+fn the_batch_chooses_among_all_rows_and_keeps_all_that_equal_the_last() {
+    // The features are the row and its negative.
+    let parameters = Parameters {
+        encoder: vec![1.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, -1.0],
+        encoder_bias: vec![0.0; 4],
+        decoder: vec![1.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, -1.0],
+        decoder_bias: vec![0.0; 2],
+        ..Parameters::default()
+    };
+    let rows = [5.0, 4.0, 2.0, -3.0, 1.0, 3.0];
+    let mut step = Step::default();
+
+    step.run(&of_batch(&parameters, 1, 0), &rows, &Task::default());
+
+    assert_eq!(step.least, Some(3.0));
+    assert_eq!(step.fired, [1, 2, 0, 1]);
+    assert_eq!(step.mse, (4.0 + 1.0) / 6.0);
+    // Fewer are above 0 than may stay; then none.
+    step.run(&of_batch(&parameters, 3, 0), &rows, &Task::default());
+    assert_eq!((step.least, step.mse), (Some(1.0), 0.0));
+    step.run(&of_batch(&parameters, 1, 0), &[0.0; 6], &Task::default());
+    assert_eq!((step.least, &step.fired[..]), (Some(f32::MAX), &[0; 4][..]));
+}
+
+#[test]
+fn dead_features_that_fire_are_awake_where_a_task_says_so() {
+    let parameters = parameters(6, 10, 0, 1.0);
+    let rows = numbers("rows", 30 * 6, 1.0);
+    let auxk = |dead: &[bool], firing_wakes| {
+        let mut step = Step::default();
+        let task = Task { dead: Some(dead), firing_wakes, auxk_weight: 1.0 };
+        step.run(&plain(&parameters, 2, 0), &rows, &task);
+        (step.auxk, step.gradients, step.fired)
+    };
+    let (_, _, fired) = auxk(&[false; 10], false);
+    let silent: Vec<bool> = fired.iter().map(|rows| *rows == 0).collect();
+
+    assert!(silent.contains(&true) && silent.contains(&false));
+    assert_eq!(auxk(&[true; 10], true), auxk(&silent, false));
+    assert_ne!(auxk(&[true; 10], true), auxk(&[true; 10], false));
 }
 
 #[test]
@@ -224,10 +275,10 @@ fn dead_features_follow_the_slope_of_what_they_leave() {
     }
     let dead: Vec<bool> = (0..n_features).map(|feature| [2, 7, 9].contains(&feature)).collect();
     let loss = |parameters: &Parameters| {
-        let task = Task { dead: Some(&dead), auxk_weight: 1.0 };
+        let task = Task { dead: Some(&dead), auxk_weight: 1.0, ..Task::default() };
         let mut step = Step::default();
         step.run(&plain(parameters, 2, 0), &rows, &task);
-        assert!((0..n_features).all(|feature| !(dead[feature] && step.fired[feature])));
+        assert!((0..n_features).all(|feature| !dead[feature] || step.fired[feature] == 0));
         (step.auxk.unwrap(), step.gradients)
     };
     assert_slopes(all, loss, |name, place| match name {
@@ -257,12 +308,14 @@ fn assert_same_on_any_threads(parameters: &Parameters) {
             let units = Speakers { parts: &parts, thresholds: &[0.0; 12], speaking: 4 };
             let units = Some(units);
             let model = Model { units, combination_size: 3, ..plain(parameters, 9, 3) };
-            let task = Task { dead: Some(&dead), auxk_weight: 0.03 };
+            let task = Task { dead: Some(&dead), auxk_weight: 0.03, ..Task::default() };
             let mut step = Step::default();
-            step.run(&model, &rows, &task);
-            // The second time in the memory of the first.
-            step.run(&model, &rows, &task);
-            (step.mse, step.auxk, step.gradients, step.fired)
+            [Choice::Batch, Choice::Row].map(|choice| {
+                step.run(&Model { choice, ..model }, &rows, &task);
+                // The second time in the memory of the first.
+                step.run(&Model { choice, ..model }, &rows, &task);
+                (step.mse, step.auxk, step.gradients.clone(), step.fired.clone())
+            })
         })
     };
 
@@ -280,15 +333,19 @@ fn assert_forgets(parameters: &Parameters) {
     let (many, few) = (numbers("many", 200 * 12, 1.0), numbers("few", 70 * 12, 1.0));
     let dead = [true; 30];
     let (mut used, mut fresh) = (Step::default(), Step::default());
-    let all = Task { dead: Some(&dead), auxk_weight: 1.0 };
+    let all = Task { dead: Some(&dead), auxk_weight: 1.0, ..Task::default() };
     used.run(&Model { combination_size: 4, ..plain(parameters, 15, 4) }, &many, &all);
 
-    let pairs = Model { combination_size: 2, ..plain(parameters, 5, 1) };
-    used.run(&pairs, &few, &Task::default());
-    fresh.run(&pairs, &few, &Task::default());
+    for choice in [Choice::Batch, Choice::Row] {
+        let pairs = Model { combination_size: 2, choice, ..plain(parameters, 5, 1) };
+        used.run(&pairs, &few, &Task::default());
+        fresh.run(&pairs, &few, &Task::default());
 
-    assert_eq!(used.gradients, fresh.gradients);
-    assert_eq!((used.mse, used.auxk, used.fired), (fresh.mse, fresh.auxk, fresh.fired));
+        assert_eq!(used.gradients, fresh.gradients);
+        assert_eq!((used.mse, used.auxk, used.least), (fresh.mse, fresh.auxk, fresh.least));
+        assert_eq!(used.fired, fresh.fired);
+        fresh = Step::default();
+    }
 }
 
 #[test]
@@ -299,6 +356,8 @@ fn what_is_not_a_number_shows_in_the_loss() {
 
     step.run(&plain(&broken, 5, 2), &numbers("rows", 20 * 12, 1.0), &Task::default());
 
+    assert!(step.mse.is_nan());
+    step.run(&of_batch(&broken, 5, 0), &numbers("rows", 20 * 12, 1.0), &Task::default());
     assert!(step.mse.is_nan());
     let whole = twice(attending(parameters(12, 30, 0, 1.0), 2, 3, false));
     for name in ["attention.embedding", "attention.between_rounds"] {

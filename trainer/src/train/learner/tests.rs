@@ -5,11 +5,10 @@ use rand::RngExt;
 use shared::{AttentionConfig, CsaeConfig, UnitsConfig, random};
 
 use super::*;
+use crate::train::reader::Reader;
 use partners::clear_partners;
-use reader::Reader;
 
 mod partners;
-mod reader;
 mod switches;
 
 /// From this one on, features attend to each other.
@@ -222,9 +221,11 @@ fn the_kernel_agrees_with_autodiff() {
             combination_size: case.limits.combination_size,
             refit_steps: case.model.refit_steps,
             sparsity_k: case.limits.sparsity_k,
+            choice: Choice::Row,
         };
         let mut step = kernel::Step::default();
-        let task = kernel::Task { dead: case.dead.as_deref(), auxk_weight: 0.5 };
+        let task =
+            kernel::Task { dead: case.dead.as_deref(), firing_wakes: false, auxk_weight: 0.5 };
         step.run(&model, &to_vec(case.rows.clone()), &task);
 
         assert_close(seed, "mse", &[step.mse as f32], &[mse]);
