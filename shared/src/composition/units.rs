@@ -158,15 +158,51 @@ impl Units {
 
 /// Takes out of `effect` what lies in the span of `directions`.
 pub fn remove_span(effect: &mut [f32], directions: &[&[f32]]) {
+    if let [one, other] = directions
+        && remove_pair(effect, one, other)
+    {
+        return;
+    }
     let exact = |vector: &[f32]| vector.iter().map(|value| f64::from(*value)).collect();
     let mut rest: Vec<f64> = exact(effect);
     Span::of(directions.iter().map(|direction| exact(direction)), 1e-10).remove_from(&mut rest);
     effect.iter_mut().zip(rest).for_each(|(value, rest)| *value = rest as f32);
 }
 
+/// The same for two directions without their span; gives whether they are far enough from parallel.
+fn remove_pair(effect: &mut [f32], one: &[f32], other: &[f32]) -> bool {
+    let (ones, others, both) = (dot(one, one), dot(other, other), dot(one, other));
+    let area = ones * others - both * both;
+    let is_safe = area > 1e-6 * ones * others;
+    if is_safe {
+        let (by_one, by_other) = (dot(effect, one), dot(effect, other));
+        let times_one = (by_one * others - by_other * both) / area;
+        let times_other = (by_other * ones - by_one * both) / area;
+        for (value, (one, other)) in effect.iter_mut().zip(one.iter().zip(other)) {
+            let along = times_one * f64::from(*one) + times_other * f64::from(*other);
+            *value = (f64::from(*value) - along) as f32;
+        }
+    }
+    is_safe
+}
+
+/// `one . other` in eight sums, none of which waits for another.
+fn dot(one: &[f32], other: &[f32]) -> f64 {
+    let product = |(one, other): (&f32, &f32)| f64::from(*one) * f64::from(*other);
+    let ((ones, one_rest), (others, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let mut sums = [0.0; 8];
+    for (ones, others) in ones.iter().zip(others) {
+        for (sum, pair) in sums.iter_mut().zip(ones.iter().zip(others)) {
+            *sum += product(pair);
+        }
+    }
+    sums.iter().sum::<f64>() + one_rest.iter().zip(other_rest).map(product).sum::<f64>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random;
 
     const FEATURES: usize = 5;
 
@@ -283,5 +319,23 @@ mod tests {
 
         assert!(effect[0].abs() < 1e-6 && effect[1].abs() < 1e-6);
         assert_eq!(effect[2], 3.0);
+    }
+
+    #[test]
+    fn two_parts_are_taken_out_as_more_are() {
+        let drawn = |name| random::normal(&mut random::stream(3, name), 21, 1.0);
+        let (effect, one, other) = (drawn("effect"), drawn("one"), drawn("other"));
+        let near: Vec<f32> =
+            one.iter().zip(&other).map(|(one, other)| one + 1e-3 * other).collect();
+        for second in [&other, &near, &one, &vec![0.0; 21]] {
+            let (mut pair, mut more) = (effect.clone(), effect.clone());
+
+            remove_span(&mut pair, &[&one, second]);
+            remove_span(&mut more, &[&one, second, second]); // the third says nothing of its own
+
+            for (pair, more) in pair.iter().zip(&more) {
+                assert!((pair - more).abs() < 1e-6, "{pair} {more}");
+            }
+        }
     }
 }

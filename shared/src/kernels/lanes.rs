@@ -83,6 +83,13 @@ impl Lanes {
     }
 }
 
+/// As [`Lanes::row_times`], where the widest instructions are used already.
+#[inline(always)]
+pub(super) fn row_times<S: Simd>(simd: S, out: &mut [f32], row: &[f32], matrix: &[f32]) {
+    let terms = row.iter().copied().zip(matrix.chunks_exact(out.len()));
+    WeightedSum { out, terms }.with_simd(simd);
+}
+
 struct WeightedSum<'a, T> {
     out: &'a mut [f32],
     /// What is added up: numbers, and the vectors that they multiply.

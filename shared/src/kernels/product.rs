@@ -108,14 +108,60 @@ pub(crate) fn product(
     start: &[f32],
     space: &mut Vec<f32>,
 ) {
-    let depth = packed.depth;
+    let width = out.len() / group(rows, packed.depth, space);
+    lanes.0.dispatch(Product { out, groups: space, packed, start, width, from: 0 });
+}
+
+/// The product of a matrix, of which these are rows from the `first` on, and its transpose `packed`.
+/// It is symmetric: what stands left of the diagonal is not all computed.
+pub(crate) fn product_from_diagonal(
+    lanes: Lanes,
+    out: &mut [f32],
+    (rows, first): (&[f32], usize),
+    packed: &Packed,
+    space: &mut Vec<f32>,
+) {
+    let width = out.len() / group(rows, packed.depth, space);
+    let from = first / COLUMNS;
+    lanes.0.dispatch(Product { out, groups: space, packed, start: &[], width, from });
+}
+
+/// Lays out rows as products read them; gives how many there are.
+fn group(rows: &[f32], depth: usize, space: &mut Vec<f32>) -> usize {
     let count = rows.len() / depth;
     space.resize(count.div_ceil(ROWS) * ROWS * depth, 0.0);
     for (group, rows) in space.chunks_exact_mut(ROWS * depth).zip(rows.chunks(ROWS * depth)) {
         interleave(group, rows, depth, ROWS);
     }
+    count
+}
+
+/// `out = S packed` for some of the rows of a symmetric matrix `S`, `[depth, depth]`, which is read
+/// from its diagonal on: `out` is `[rows, width]`. `space` keeps its memory between calls.
+pub(crate) fn product_of_symmetric(
+    lanes: Lanes,
+    out: &mut [f32],
+    (matrix, rows): (&[f32], Range<usize>),
+    packed: &Packed,
+    space: &mut Vec<f32>,
+) {
+    let (depth, count) = (packed.depth, rows.len());
+    space.resize(count.div_ceil(ROWS) * ROWS * depth, 0.0);
+    let firsts = rows.clone().step_by(ROWS);
+    for (group, first) in space.chunks_exact_mut(ROWS * depth).zip(firsts) {
+        let here = first..rows.end.min(first + ROWS);
+        let (group, _) = group.as_chunks_mut::<ROWS>();
+        // What these rows lack stands in their columns, above them.
+        let above = matrix.chunks_exact(depth).take(here.end);
+        group.iter_mut().zip(above).for_each(|(to, row)| take(to, &row[here.clone()]));
+        for (place, row) in here.enumerate() {
+            let from = &matrix[row * depth..][..depth];
+            let to = group.iter_mut().zip(from).skip(row);
+            to.for_each(|(to, from)| to[place] = *from);
+        }
+    }
     let width = out.len() / count;
-    lanes.0.dispatch(Product { out, groups: space, packed, start, width });
+    lanes.0.dispatch(Product { out, groups: space, packed, start: &[], width, from: 0 });
 }
 
 /// `out = X^T packed` for some of the columns of `X`, whose rows, of length `row_length`, stand in
@@ -138,7 +184,7 @@ pub(crate) fn product_of_columns(
         group.iter_mut().zip(rows).for_each(|(to, row)| take(to, &row[here.clone()]));
     }
     let width = out.len() / count;
-    lanes.0.dispatch(Product { out, groups: space, packed, start: &[], width });
+    lanes.0.dispatch(Product { out, groups: space, packed, start: &[], width, from: 0 });
 }
 
 struct Product<'a> {
@@ -147,6 +193,8 @@ struct Product<'a> {
     packed: &'a Packed,
     start: &'a [f32],
     width: usize,
+    /// The first panel that is multiplied.
+    from: usize,
 }
 
 impl WithSimd for Product<'_> {
@@ -167,10 +215,11 @@ impl WithSimd for Product<'_> {
 impl Product<'_> {
     #[inline(always)]
     fn compute<S: Simd, const N: usize>(self, simd: S) {
-        let Self { out, groups, packed, start, width } = self;
+        let Self { out, groups, packed, start, width, from } = self;
         let depth = packed.depth;
         let side = N * S::F32_LANES;
-        for (number, panel) in packed.panels.chunks_exact(depth * COLUMNS).enumerate() {
+        let panels = packed.panels.chunks_exact(depth * COLUMNS).enumerate();
+        for (number, panel) in panels.skip(from) {
             let (panel, _) = S::as_simd_f32s(panel);
             for stripe in 0..COLUMNS / side {
                 let first = number * COLUMNS + stripe * side;
@@ -235,11 +284,12 @@ mod tests {
     use super::*;
     use crate::kernels::csae::transposed;
 
+    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|place| ((place * 31 + seed * 17) % 19) as f32 - 9.0).collect()
+    }
+
     #[test]
     fn products_of_any_shape_are_those_of_a_plain_loop() {
-        let numbers = |count: usize, seed: usize| -> Vec<f32> {
-            (0..count).map(|place| ((place * 31 + seed * 17) % 19) as f32 - 9.0).collect()
-        };
         for (count, depth, width) in [(1, 1, 1), (6, 8, 16), (7, 5, 17), (13, 3, 40), (64, 20, 15)]
         {
             let (rows, matrix) = (numbers(count * depth, 1), numbers(width * depth, 2));
@@ -288,6 +338,34 @@ mod tests {
                 );
                 assert_eq!(out, plain[chosen.start * width..chosen.end * width]);
             }
+        }
+    }
+    #[test]
+    fn of_a_symmetric_matrix_what_is_from_the_diagonal_on_is_enough() {
+        let (lanes, size, depth, width) = (Lanes::new(), 77, 5, 19);
+        let matrix = numbers(size * depth, 1);
+        let (mut packed, mut whole) = (Packed::default(), vec![0.0; size * size]);
+        packed.fill(&matrix, depth);
+        product(lanes, &mut whole, &matrix, &packed, &[], &mut vec![]);
+
+        let mut half = vec![f32::NAN; size * size];
+        let blocks = half.chunks_mut(40 * size).zip(matrix.chunks(40 * depth));
+        for (block, (half, rows)) in blocks.enumerate() {
+            product_from_diagonal(lanes, half, (rows, 40 * block), &packed, &mut vec![]);
+        }
+        for row in 0..size {
+            let (half, whole) = (&mut half[row * size..], &whole[row * size..]);
+            assert_eq!(half[row..size], whole[row..size]);
+            half[..row].fill(f32::NAN);
+        }
+
+        packed.fill_columns(&numbers(size * width, 2), width);
+        let mut expected = vec![0.0; size * width];
+        product(lanes, &mut expected, &whole, &packed, &[], &mut vec![]);
+        for rows in [0..20, 20..21, 21..77] {
+            let mut out = vec![f32::NAN; rows.len() * width];
+            product_of_symmetric(lanes, &mut out, (&half, rows.clone()), &packed, &mut vec![]);
+            assert_eq!(out, expected[rows.start * width..rows.end * width]);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! A block of rows: their codes, what these leave over, and how the loss changes with them.
 
+use super::Model;
 use super::attention::{self, Attended};
 use super::refit::{AT_ONCE, Refit};
 use super::revive::Revival;
 use super::select::{keys, strongest};
 use super::sorted::Sorted;
 use super::units::Assembly;
-use super::{Model, Parameters};
 use crate::kernels::lanes::Lanes;
 use crate::kernels::product::{Packed, product};
 
@@ -19,8 +19,8 @@ pub(super) struct Context<'a> {
     pub(super) lanes: Lanes,
     pub(super) model: &'a Model<'a>,
     pub(super) encoder: &'a Packed,
-    /// The products of all directions, `[n_features, n_features]`, or nothing where computing those
-    /// of the active ones is cheaper.
+    /// The products of all directions, `[n_features, n_features]` from the diagonal on, or nothing
+    /// where computing those of the active ones is cheaper.
     pub(super) gram: &'a [f32],
     /// With such a table, the directions as columns.
     pub(super) directions: &'a Packed,
@@ -54,6 +54,8 @@ pub(super) struct Block {
     values: Vec<f32>,
     /// Who speaks, with what strength: `[rows]`.
     pub(super) spoken: Vec<Vec<(u32, f32)>>,
+    /// The strengths of all that speak on one row, features and units.
+    said: Vec<f32>,
     /// What is left of the rows: `[rows, d_model]`.
     pub(super) residual: Vec<f32>,
     /// The slopes along what the encoder says: `[rows, width]`.
@@ -90,8 +92,9 @@ impl Block {
         self.encode(context, rows);
         let parameters = context.model.parameters;
         self.revival.begin(self.rows, self.d_model, dead);
+        let mut directions = vec![];
         for row in 0..self.rows {
-            let directions = self.code(context, row);
+            self.code(context, row, &mut directions);
             if let Some(dead) = dead {
                 let residual = &self.residual[row * self.d_model..][..self.d_model];
                 self.revival.revive(context.lanes, parameters, dead, &self.keys, residual);
@@ -107,8 +110,9 @@ impl Block {
     /// Codes these rows, and looks for no slopes.
     pub(super) fn read(&mut self, context: &Context, rows: &[f32]) {
         self.encode(context, rows);
+        let mut directions = vec![];
         for row in 0..self.rows {
-            self.code(context, row);
+            self.code(context, row, &mut directions);
         }
     }
 
@@ -173,8 +177,8 @@ impl Block {
         self.space.resize(2 * self.width, 0.0);
     }
 
-    /// Codes one row; gives the directions of its active features.
-    fn code<'a>(&mut self, context: &Context<'a>, row: usize) -> Vec<&'a [f32]> {
+    /// Codes one row; leaves the directions of its active features in `directions`.
+    fn code<'a>(&mut self, context: &Context<'a>, row: usize, directions: &mut Vec<&'a [f32]>) {
         let (lanes, model) = (context.lanes, context.model);
         let (parameters, n_features) = (model.parameters, model.parameters.n_features());
         let features = &self.features[row * n_features..][..n_features];
@@ -188,17 +192,16 @@ impl Block {
         for (value, feature) in values.iter_mut().zip(active) {
             *value = f32::from_bits(self.keys[*feature as usize] as u32);
         }
-        let directions: Vec<&[f32]> =
-            active.iter().map(|feature| parameters.direction(*feature)).collect();
+        directions.clear();
+        directions.extend(active.iter().map(|feature| parameters.direction(*feature)));
         let centred = &self.centred[row * self.d_model..][..self.d_model];
         if self.steps > 0 {
-            fill_gram(context, active, &directions, &mut self.gram, self.width);
+            fill_gram(context, active, directions, &mut self.gram, self.width);
             let (toward, space) = self.space.split_at_mut(self.width);
-            lanes.dots(toward, centred, &directions);
+            lanes.dots(toward, centred, directions);
             let (gram, width) = (&self.gram[..], self.width);
             let refit = Refit { lanes, active: count, width, gram };
-            self.pace = refit.pace();
-            refit.forward(self.pace, toward, values, space);
+            self.pace = refit.forward(toward, values, space);
         }
         let last = &values[self.steps * self.width..][..count];
         let spoken = &mut self.spoken[row];
@@ -207,12 +210,16 @@ impl Block {
             self.assembly.listen((speakers, context), (active, last), spoken);
         }
         let residual = &mut self.residual[row * self.d_model..][..self.d_model];
-        leave_over(lanes, parameters, residual, centred, (last, &directions), spoken);
+        // Whoever speaks adds to the code.
+        directions.extend(spoken.iter().map(|(unit, _)| parameters.effect(*unit)));
+        self.said.clear();
+        self.said.extend(last.iter().chain(spoken.iter().map(|(_, strength)| strength)));
+        leave_over(lanes, residual, centred, &self.said, directions);
+        directions.truncate(count);
         if let Some(tables) = context.attention.filter(|_| attention::COMPOSED) {
             self.attended.compose(lanes, tables, row, (active, last), residual);
         }
         self.squares += lanes.square(residual);
-        directions
     }
 
     /// Finds the slopes of one row, which was coded just before.
@@ -240,7 +247,7 @@ impl Block {
         let tables = row * steps * d_model..(row + 1) * steps * d_model;
         let before = self.before[tables.clone()].chunks_exact_mut(d_model);
         for (before, values) in before.zip(values.chunks_exact(width)) {
-            leave_over_of_code(lanes, before, centred, &values[..count], directions);
+            leave_over(lanes, before, centred, &values[..count], directions);
         }
         let echoes = self.echoes[tables].chunks_exact_mut(d_model);
         for (echo, pull) in echoes.zip(pulls.chunks_exact(width)) {
@@ -300,11 +307,6 @@ impl<'a> Firing<'a> {
         self.block.left(self.row)
     }
 
-    /// How many strengths a row has room for.
-    pub(super) fn width(&self) -> usize {
-        self.block.width
-    }
-
     pub(super) fn centred(&self) -> &'a [f32] {
         self.block.centred(self.row)
     }
@@ -342,47 +344,27 @@ fn fill_gram(
     width: usize,
 ) {
     let n_features = context.model.parameters.n_features();
-    for (one, row) in gram.chunks_exact_mut(width).take(active.len()).enumerate() {
+    for (slot, feature) in active.iter().enumerate() {
+        let (row, below) = gram[slot * width..].split_at_mut(width);
+        row[active.len()..].fill(0.0);
+        // From the diagonal on; what is below is the same.
+        let row = &mut row[slot..active.len()];
         match context.gram.is_empty() {
-            true => context.lanes.dots(&mut row[..active.len()], directions[one], directions),
+            true => context.lanes.dots(row, directions[slot], &directions[slot..]),
             false => {
-                let table = &context.gram[active[one] as usize * n_features..][..n_features];
-                for (value, other) in row.iter_mut().zip(active) {
+                let table = &context.gram[*feature as usize * n_features..][..n_features];
+                for (value, other) in row.iter_mut().zip(&active[slot..]) {
                     *value = table[*other as usize];
                 }
             }
         }
-        row[active.len()..].fill(0.0);
+        let column = below.iter_mut().skip(slot).step_by(width);
+        column.zip(&row[1..]).for_each(|(below, value)| *below = *value);
     }
 }
 
-/// What the code leaves of a row.
-fn leave_over_of_code(
-    lanes: Lanes,
-    left: &mut [f32],
-    centred: &[f32],
-    values: &[f32],
-    directions: &[&[f32]],
-) {
-    lanes.weighted_sum(left, values, directions);
+/// What the sum of `vectors`, weighted by `values`, leaves of a row.
+fn leave_over(lanes: Lanes, left: &mut [f32], centred: &[f32], values: &[f32], vectors: &[&[f32]]) {
+    lanes.weighted_sum(left, values, vectors);
     left.iter_mut().zip(centred).for_each(|(left, centred)| *left = centred - *left);
-}
-
-/// What the code and the units leave of a row.
-fn leave_over(
-    lanes: Lanes,
-    parameters: &Parameters,
-    residual: &mut [f32],
-    centred: &[f32],
-    (values, directions): (&[f32], &[&[f32]]),
-    spoken: &[(u32, f32)],
-) {
-    if spoken.is_empty() {
-        return leave_over_of_code(lanes, residual, centred, values, directions);
-    }
-    let mut all = directions.to_vec();
-    all.extend(spoken.iter().map(|(unit, _)| parameters.effect(*unit)));
-    let mut values = values.to_vec();
-    values.extend(spoken.iter().map(|(_, strength)| strength));
-    leave_over_of_code(lanes, residual, centred, &values, &all);
 }

@@ -67,8 +67,6 @@ struct Gathering<'a> {
     /// With a table of products, the weights that refitting gives to them:
     /// `[features, n_features]`.
     crosstalk: Option<&'a mut [f32]>,
-    /// What one firing adds to them.
-    own_weights: Vec<f32>,
     /// The sum of the slopes along the feature's product with its direction.
     toward: f32,
     /// What the features so far add to the slope along the decoder's bias.
@@ -89,7 +87,6 @@ impl<'a> Gathering<'a> {
             to_decoder: Default::default(),
             to_encoder: Default::default(),
             crosstalk,
-            own_weights: vec![],
             toward: 0.0,
             bias: vec![0.0; context.model.parameters.d_model()],
         }
@@ -109,7 +106,7 @@ impl<'a> Gathering<'a> {
                 fired |= firing.value() > 0.0;
                 self.decode(self.scales.residual * firing.value(), firing.residual());
                 self.encode(firing.slope(), firing.centred());
-                self.refit(place, &firing);
+                self.refit(&firing);
             }
             let Some(scale) = self.scales.revived else { continue };
             for (strength, along, left, row) in block.revival.of(feature) {
@@ -117,15 +114,18 @@ impl<'a> Gathering<'a> {
                 self.encode(scale * along, block.centred(row));
             }
         }
+        if let Some(weights) = &mut self.crosstalk {
+            let n_features = self.context.model.parameters.n_features();
+            let weights = &mut weights[place * n_features..][..n_features];
+            let firings = self.blocks.iter().flat_map(|block| block.firings(feature));
+            crosstalk::sum(self.context.lanes, weights, firings);
+        }
         fired
     }
 
     /// What refitting adds to the decoder's gradient.
-    fn refit(&mut self, place: usize, firing: &Firing<'a>) {
-        if let Some(weights) = &mut self.crosstalk {
-            let n_features = self.context.model.parameters.n_features();
-            let weights = &mut weights[place * n_features..][..n_features];
-            crosstalk::add(self.context.lanes, weights, firing, &mut self.own_weights);
+    fn refit(&mut self, firing: &Firing<'a>) {
+        if self.crosstalk.is_some() {
             let pulls = firing.steps().map(|(_, pulls)| pulls[firing.slot]).sum();
             self.toward += pulls;
             return self.decode(pulls, firing.centred());
@@ -184,10 +184,15 @@ fn effects(model: &Model, blocks: &[Block], scale: f32, gradient: &mut [f32], la
         return gradient.fill(0.0);
     }
     let d_model = model.parameters.d_model();
-    gradient.par_chunks_exact_mut(d_model).enumerate().for_each(|(unit, gradient)| {
-        let said = blocks.iter().flat_map(|block| block.spoken_by(unit));
-        let (times, residuals): (Vec<f32>, Vec<&[f32]>) =
-            said.map(|(strength, residual)| (scale * strength, residual)).unzip();
-        lanes.weighted_sum(gradient, &times, &residuals);
+    let gradients = gradient.par_chunks_exact_mut(d_model).enumerate();
+    gradients.for_each_init(Default::default, |room: &mut (Vec<f32>, Vec<&[f32]>), one| {
+        let ((times, residuals), (unit, gradient)) = (room, one);
+        times.clear();
+        residuals.clear();
+        for (strength, residual) in blocks.iter().flat_map(|block| block.spoken_by(unit)) {
+            times.push(scale * strength);
+            residuals.push(residual);
+        }
+        lanes.weighted_sum(gradient, times, residuals);
     });
 }

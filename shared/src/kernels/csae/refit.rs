@@ -7,7 +7,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::kernels::lanes::Lanes;
+use crate::kernels::lanes::{Lanes, row_times};
 
 /// At most so many numbers are computed at once.
 pub(super) const AT_ONCE: usize = 16;
@@ -26,26 +26,10 @@ pub(super) struct Refit<'a> {
 }
 
 impl Refit<'_> {
-    /// 1 over the largest row sum of `|G|`, and 1 at most.
-    pub(super) fn pace(&self) -> f32 {
-        1.0 / self.lanes.0.dispatch(LargestSum {
-            gram: &self.gram[..self.active * self.width],
-            width: self.width,
-        })
-    }
-
-    /// Fills `values`, `[steps + 1, width]`, from its first row on; `toward` is `D_S' (x - b)`.
-    pub(super) fn forward(&self, pace: f32, toward: &[f32], values: &mut [f32], space: &mut [f32]) {
-        for step in 1..values.len() / self.width {
-            let (before, after) = values.split_at_mut(step * self.width);
-            let before = &before[(step - 1) * self.width..];
-            self.lanes.row_times(&mut space[..self.width], &before[..self.active], self.gram);
-            for (place, after) in after[..self.active].iter_mut().enumerate() {
-                let value = before[place] + pace * (toward[place] - space[place]);
-                // Not `max`, which would turn what is not a number into 0.
-                *after = if value <= 0.0 { 0.0 } else { value };
-            }
-        }
+    /// Fills `values`, `[steps + 1, width]`, from its first row on; `toward` is `D_S' (x - b)`. Gives
+    /// the pace: 1 over the largest row sum of `|G|`, and 1 at most.
+    pub(super) fn forward(&self, toward: &[f32], values: &mut [f32], space: &mut [f32]) -> f32 {
+        self.lanes.0.dispatch(Forward { refit: self, toward, values, space })
     }
 
     /// Takes `slope`, `[width]`, from the last of `values` back to the first, and leaves
@@ -58,30 +42,13 @@ impl Refit<'_> {
         pulls: &mut [f32],
         space: &mut [f32],
     ) {
-        let after = values.chunks_exact(self.width).skip(1);
-        for (values, pull) in after.zip(pulls.chunks_exact_mut(self.width)).rev() {
-            for place in 0..self.active {
-                slope[place] = if values[place] > 0.0 { slope[place] } else { 0.0 };
-                pull[place] = pace * slope[place];
-            }
-            self.lanes.row_times(&mut space[..self.width], &pull[..self.active], self.gram);
-            slope.iter_mut().zip(&*space).for_each(|(slope, back)| *slope -= back);
-        }
+        self.lanes.0.dispatch(Backward { refit: self, pace, values, slope, pulls, space });
     }
-}
 
-/// The largest sum of a column's sizes, at least 1. Columns are rows: the table is symmetric.
-struct LargestSum<'a> {
-    gram: &'a [f32],
-    width: usize,
-}
-
-impl WithSimd for LargestSum<'_> {
-    type Output = f32;
-
+    /// The largest sum of a column's sizes, at least 1. Columns are rows: the table is symmetric.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f32 {
-        let (gram, _) = S::as_simd_f32s(self.gram);
+    fn largest_sum<S: Simd>(&self, simd: S) -> f32 {
+        let (gram, _) = S::as_simd_f32s(&self.gram[..self.active * self.width]);
         let registers = self.width / S::F32_LANES;
         let mut largest = simd.splat_f32s(1.0);
         for register in 0..registers {
@@ -92,5 +59,68 @@ impl WithSimd for LargestSum<'_> {
             largest = simd.max_f32s(largest, sum);
         }
         simd.reduce_max_f32s(largest)
+    }
+}
+
+/// All steps.
+struct Forward<'a> {
+    refit: &'a Refit<'a>,
+    toward: &'a [f32],
+    values: &'a mut [f32],
+    space: &'a mut [f32],
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let Self { refit, toward, values, space } = self;
+        let Refit { active, width, gram, .. } = *refit;
+        let pace = 1.0 / refit.largest_sum(simd);
+        let (space, toward) = (&mut space[..width], &toward[..active]);
+        for step in 1..values.len() / width {
+            let (before, after) = values.split_at_mut(step * width);
+            let before = &before[(step - 1) * width..][..active];
+            row_times(simd, space, before, gram);
+            let terms = before.iter().zip(toward.iter().zip(&*space));
+            for (after, (before, (toward, back))) in after[..active].iter_mut().zip(terms) {
+                let value = before + pace * (toward - back);
+                // Not `max`, which would turn what is not a number into 0.
+                *after = if value <= 0.0 { 0.0 } else { value };
+            }
+        }
+        pace
+    }
+}
+
+/// All steps back.
+struct Backward<'a> {
+    refit: &'a Refit<'a>,
+    pace: f32,
+    values: &'a [f32],
+    slope: &'a mut [f32],
+    pulls: &'a mut [f32],
+    space: &'a mut [f32],
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { refit, pace, values, slope, pulls, space } = self;
+        let Refit { active, width, gram, .. } = *refit;
+        let (space, slope) = (&mut space[..width], &mut slope[..active]);
+        let after = values.chunks_exact(width).skip(1);
+        for (values, pull) in after.zip(pulls.chunks_exact_mut(width)).rev() {
+            let pull = &mut pull[..active];
+            for (value, (slope, pull)) in values.iter().zip(slope.iter_mut().zip(&mut *pull)) {
+                *slope = if *value > 0.0 { *slope } else { 0.0 };
+                *pull = pace * *slope;
+            }
+            row_times(simd, space, pull, gram);
+            slope.iter_mut().zip(&*space).for_each(|(slope, back)| *slope -= back);
+        }
     }
 }

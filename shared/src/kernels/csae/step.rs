@@ -8,7 +8,7 @@ use super::gradients;
 use super::sorted::Sorted;
 use super::{Model, Parameters};
 use crate::kernels::lanes::Lanes;
-use crate::kernels::product::{Packed, product};
+use crate::kernels::product::{Packed, product, product_from_diagonal};
 
 /// With more features, their products fill no table that is made for few rows.
 const LARGEST_TABLE: usize = 1_024;
@@ -45,6 +45,7 @@ pub(super) struct Tables {
     encoder: Packed,
     decoder: Packed,
     directions: Packed,
+    /// From the diagonal on.
     gram: Vec<f32>,
     lengths: Vec<f32>,
     by_first_part: Sorted,
@@ -119,20 +120,21 @@ impl Tables {
         let lanes = Lanes::new();
         let parameters = model.parameters;
         let (d_model, n_features) = (parameters.d_model(), parameters.n_features());
-        self.encoder.fill(&parameters.encoder, d_model);
-        self.gram.clear();
         // A table of all products or, row by row, half of k k of them without its speed.
         let of_rows = n_rows * model.sparsity_k * model.sparsity_k;
-        if model.refit_steps > 0 && 2 * n_features * n_features <= of_rows {
-            self.decoder.fill(&parameters.decoder, d_model);
-            self.directions.fill_columns(&parameters.decoder, d_model);
-            self.gram.resize(n_features * n_features, 0.0);
-            let out = self.gram.par_chunks_mut(ROWS * n_features);
-            let rows = parameters.decoder.par_chunks(ROWS * d_model);
-            let decoder = &self.decoder;
-            out.zip(rows)
-                .for_each(|(out, rows)| product(lanes, out, rows, decoder, &[], &mut vec![]));
-        }
+        let has_table = model.refit_steps > 0 && 2 * n_features * n_features <= of_rows;
+        let Self { encoder, decoder, directions, gram, .. } = self;
+        gram.resize(if has_table { n_features * n_features } else { 0 }, 0.0);
+        let rows = &parameters.decoder;
+        let fill_table = || {
+            rayon::join(|| decoder.fill(rows, d_model), || directions.fill_columns(rows, d_model));
+            let out = gram.par_chunks_mut(ROWS * n_features);
+            let rows = rows.par_chunks(ROWS * d_model).enumerate();
+            out.zip(rows).for_each(|(out, (block, rows))| {
+                product_from_diagonal(lanes, out, (rows, block * ROWS), decoder, &mut vec![]);
+            });
+        };
+        rayon::join(|| encoder.fill(&parameters.encoder, d_model), || has_table.then(fill_table));
         self.attends = self.attention.fill(lanes, model, n_rows).is_some();
         self.hear(model);
         self.context(model)

@@ -48,7 +48,11 @@ impl Assembly {
 
     /// The geometric mean of the parts' strengths.
     fn strength(&self, parts: &[usize]) -> f32 {
-        let logs: f32 = parts.iter().map(|part| self.code[*part].max(1e-6).ln()).sum();
+        let of_part = |part: &usize| self.code[*part].max(1e-6);
+        if let [one, other] = parts {
+            return of_part(one).sqrt() * of_part(other).sqrt();
+        }
+        let logs: f32 = parts.iter().map(|part| of_part(part).ln()).sum();
         (logs / parts.len() as f32).exp()
     }
 
