@@ -93,7 +93,7 @@ impl OfSeed {
 fn unit_rows(mut rows: Vec<f32>, width: usize) -> Vec<f32> {
     for row in rows.chunks_exact_mut(width) {
         let length = row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
-        let scale = (1.0 / length.max(f64::MIN_POSITIVE)) as f32;
+        let scale = if length > 0.0 { (1.0 / length) as f32 } else { 0.0 };
         row.iter_mut().for_each(|value| *value *= scale);
     }
     rows
