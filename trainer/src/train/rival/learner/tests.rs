@@ -22,7 +22,8 @@ impl Case {
         let mut rng = random::stream(seed, "cases");
         let (d_model, n_features) = (rng.random_range(5..=40), rng.random_range(8..=96));
         let largest_k = if seed.is_multiple_of(2) { n_features.min(12) } else { n_features };
-        let (k, batch) = (rng.random_range(1..=largest_k), rng.random_range(1..=150));
+        // What is left of a single row has no variance but by rounding, and AuxK is a share of it.
+        let (k, batch) = (rng.random_range(1..=largest_k), rng.random_range(2..=150));
         let by_batch = !seed.is_multiple_of(3);
         let sparsity = if by_batch { Sparsity::BatchTopK(k) } else { Sparsity::TopK(k) };
         let config = DictionaryConfig::new(d_model, sparsity).with_n_features(n_features);
@@ -166,9 +167,9 @@ fn a_training_by_the_kernel_is_the_training_by_tensors() {
 
         let theirs = weights::of(&by_tensors.model);
         for (name, ours) in weights::of(&by_kernel.model()) {
-            // Adam divides a gradient by its own size: a gradient of 0 but for rounding may turn.
-            let bound = if name == "threshold" { 1e-5 } else { 1e-4 };
-            assert_close(&name, &ours.values, &theirs[&name].values, bound);
+            let off = ours.values.iter().zip(&theirs[&name].values);
+            let off = off.map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
+            assert!(off < 1e-5, "{name} is off by {off}");
         }
     }
 }
