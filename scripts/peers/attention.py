@@ -8,6 +8,7 @@ from timing import arguments, report
 
 a = arguments(width=128, features=256, composition=128, heads=8, k=32, batch=512)
 torch.set_num_threads(a.threads)
+torch.set_default_device(a.device)
 torch.manual_seed(0)
 
 
@@ -51,4 +52,4 @@ def step():
     optimizer.zero_grad(set_to_none=True)
 
 
-report(f"PyTorch {torch.__version__}", step, a.seconds)
+report(f"PyTorch {torch.__version__}", step, a.seconds, device=a.device)

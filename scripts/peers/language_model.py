@@ -10,6 +10,7 @@ from timing import arguments, report
 
 a = arguments(what="step", layers=4, heads=4, width=128, block=64, batch=12, vocabulary=65, characters=200)
 torch.set_num_threads(a.threads)
+torch.set_default_device(a.device)
 torch.manual_seed(1337)
 
 
@@ -62,8 +63,8 @@ optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
 
 
 def step():
-    starts = torch.randint(len(text) - a.block - 1, (a.batch,))
-    windows = torch.stack([text[start : start + a.block + 1] for start in starts])
+    starts = torch.randint(len(text) - a.block - 1, (a.batch, 1))
+    windows = text[starts + torch.arange(a.block + 1)]
     logits = model(windows[:, :-1])
     F.cross_entropy(logits.reshape(-1, a.vocabulary), windows[:, 1:].reshape(-1)).backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -85,6 +86,6 @@ def write():
 
 
 if a.what == "step":
-    report(f"PyTorch {torch.__version__}, step", step, a.seconds)
+    report(f"PyTorch {torch.__version__}, step", step, a.seconds, device=a.device)
 else:
     report(f"PyTorch {torch.__version__}, a character", write, a.seconds, warm_up=1, least=2, per=a.characters)

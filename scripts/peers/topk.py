@@ -7,6 +7,7 @@ from timing import arguments, report
 
 a = arguments(width=128, features=256, k=32, batch=512)
 torch.set_num_threads(a.threads)
+torch.set_default_device(a.device)
 torch.manual_seed(0)
 rows = torch.randn(8, a.batch, a.width)
 encoder = torch.nn.Linear(a.width, a.features)
@@ -30,4 +31,4 @@ def step():
         decoder.div_(decoder.norm(dim=1, keepdim=True) + 1e-8)
 
 
-report(f"PyTorch {torch.__version__}", step, a.seconds)
+report(f"PyTorch {torch.__version__}", step, a.seconds, device=a.device)

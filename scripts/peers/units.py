@@ -8,6 +8,7 @@ from timing import arguments, report
 
 a = arguments(width=128, features=256, k=32, units=128, refit=3, batch=512)
 torch.set_num_threads(a.threads)
+torch.set_default_device(a.device)
 torch.manual_seed(0)
 
 
@@ -63,4 +64,4 @@ def step():
         model.decoder.copy_(unit(model.decoder))
 
 
-report(f"PyTorch {torch.__version__}", step, a.seconds)
+report(f"PyTorch {torch.__version__}", step, a.seconds, device=a.device)

@@ -2,6 +2,7 @@
 //!
 //! `trainer speed` measures single steps, in turns with what others would run.
 
+use burn::prelude::Device;
 use divan::Bencher;
 use trainer::speed::{Task, times};
 
@@ -10,7 +11,7 @@ fn main() {
 }
 
 /// Each with its first steps, and what a training does before them.
-#[divan::bench(args = Task::all(), sample_count = 10, sample_size = 1)]
+#[divan::bench(args = Task::usual(&Device::flex()), sample_count = 10, sample_size = 1)]
 fn ten_calls(bencher: Bencher, task: Task) {
-    bencher.bench(|| times(task, 10).expect("a task that runs without files"));
+    bencher.bench(|| times(task, &Device::flex(), 10).expect("a task that runs without files"));
 }

@@ -126,9 +126,16 @@ fn software() -> Result<ChosenDevice, Complaint> {
 
 #[cfg(feature = "cuda")]
 fn cuda() -> Result<ChosenDevice, Complaint> {
+    let device = Device::cuda(burn::prelude::DeviceIndex::Default);
+    // Without a driver, burn panics where it first needs one.
+    let name = std::panic::catch_unwind(|| device.identity().map(|identity| identity.name));
+    let name = name.map_err(|_| {
+        Complaint::usage("CSAE_DEVICE=cuda: no CUDA driver, or no card that it knows")
+            .fix("install NVIDIA's driver, or set CSAE_DEVICE=wgpu or cpu")
+    })?;
     Ok(ChosenDevice {
-        device: Device::cuda(burn::prelude::DeviceIndex::Default),
-        name: "cuda card 0".into(),
+        device,
+        name: format!("cuda {}", name.as_deref().unwrap_or("card 0")),
         hint: "CSAE_DEVICE=cpu changes it".into(),
         is_large: true,
     })

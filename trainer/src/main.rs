@@ -77,7 +77,7 @@ fn start(cli: &Cli, console: &Console) -> anyhow::Result<()> {
     match (&cli.command, &cli.out_dir) {
         (Some(Command::Benchmark(arguments)), _) => command::run(arguments, &settings, console),
         (Some(Command::Site(arguments)), _) => site::run(arguments, console),
-        (Some(Command::Speed(arguments)), _) => speed::run(arguments, console),
+        (Some(Command::Speed(arguments)), _) => speed::run(arguments, &settings, console),
         (Some(Command::Study(arguments)), _) => study::run(arguments, &settings, console),
         (Some(Command::Ratings(arguments)), _) => ratings::run(arguments, console),
         (Some(Command::Report(arguments)), _) => report::run(arguments, console),

@@ -80,7 +80,7 @@ const OF_SCRIPTS: [&str; 6] = [
     "CSAE_COMMIT",
     "CSAE_RECORD",
     "CSAE_SMALL",
-    "CSAE_TEST_SOFTWARE_DEVICE",
+    "CSAE_TEST_DEVICE",
     "CSAE_WEBGPU",
 ];
 

@@ -62,26 +62,28 @@ impl Growth {
     }
 }
 
-/// Measures every growth.
+/// Measures every growth, on the processor.
 ///
 /// # Errors
 /// A training fails, or the user stops it.
 pub fn measure(console: &Console) -> Result<Vec<Growth>> {
     let mut stage = console.stage("growth", 0, 4);
+    let device = &Device::flex();
     let width = |size: usize| {
         let config = CsaeConfig::new(size).with_n_features(2 * size);
         let rows = rows(size, 8 * 512);
-        fastest(|| learn(&config, &rows, STEPS, &mut Unwatched))
+        fastest(|| learn(&config, &rows, (STEPS, device), &mut Unwatched))
     };
     let narrow = rows(128, 8 * 512);
     let active = |size: usize| {
         let config = CsaeConfig::new(128).with_sparsity_k(size);
-        fastest(|| learn(&config, &narrow, STEPS, &mut Unwatched))
+        fastest(|| learn(&config, &narrow, (STEPS, device), &mut Unwatched))
     };
     let many = rows(128, 1_000_000);
     let once = |size: usize| {
         let first = crate::data::Rows { values: many.values[..size * 128].to_vec(), width: 128 };
-        fastest(|| learn(&CsaeConfig::new(128), &first, (size / 512) as u64, &mut Unwatched))
+        let steps = (size / 512) as u64;
+        fastest(|| learn(&CsaeConfig::new(128), &first, (steps, device), &mut Unwatched))
     };
     let mut all = vec![];
     let mut add = |name, what, sizes: &[usize], time: &dyn Fn(usize) -> Result<f64>| {

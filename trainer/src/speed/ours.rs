@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use burn::prelude::*;
 use rand::RngExt;
-use shared::random;
+use shared::kernels::on_processor;
 use shared::vocab::Vocab;
 use shared::weights::{self, Weight, Weights, param};
-use shared::{AttentionConfig, CharLmConfig, CsaeConfig, UnitsConfig};
+use shared::{AttentionConfig, CharLmConfig, CsaeConfig, UnitsConfig, random};
 
 use super::ratios::Times;
 use super::tasks::Task;
@@ -26,36 +26,44 @@ use crate::train::{Observer, Snapshot};
 
 /// Steps before the clock counts: the first also measures losses.
 const WARM_UP: u64 = 5;
+/// Of a card's steps, which it takes while the next are asked of it, so many are timed together.
+const QUEUED: u64 = 25;
 /// How many characters are written at once.
 const CHARACTERS: usize = 1_000;
 /// How many rows an autoencoder is given at once.
 const BATCH: usize = 512;
 
-/// How long a task takes us, measured for about so many seconds.
+/// How long a task takes us on a device, measured for about so many seconds.
 ///
 /// # Errors
 /// A training fails, or the user stops it.
-pub fn time(task: Task, seconds: f64) -> Result<Times> {
-    let measured = |count| Times::of(times(task, count)?).context("nothing was measured");
+pub fn time(task: Task, device: &Device, seconds: f64) -> Result<Times> {
+    let measured = |count| Times::of(times(task, device, count)?).context("nothing was measured");
     let call = measured(3)?.median * units_of(task) as f64;
     measured(((seconds * 1e3 / call) as u64).clamp(3, 50_000))
 }
 
-/// The milliseconds of so many calls, each for one step, character or fit.
+/// The milliseconds of so many calls, each for one step, character or fit; on a card the means of
+/// [`QUEUED`] steps, of which there is at least one.
 ///
 /// # Errors
 /// A training fails, or the user stops it.
-pub fn times(task: Task, count: u64) -> Result<Vec<f64>> {
+pub fn times(task: Task, device: &Device, count: u64) -> Result<Vec<f64>> {
     let small = CsaeConfig::new(128);
+    let autoencoder = |config: CsaeConfig| {
+        let rows = rows(config.d_model, 32 * BATCH);
+        watched(device, count, &|steps, watch| learn(&config, &rows, (steps, device), watch))
+    };
+    let language_model =
+        |name| watched(device, count, &|steps, watch| language_model(name, (steps, device), watch));
     match task {
-        Task::LanguageModel => watched(count, &language_model),
+        Task::LanguageModel => language_model(ProfileName::Cpu),
+        Task::LanguageModelLarge => language_model(ProfileName::Full),
         Task::Writing => writing(count),
-        Task::Topk => autoencoder(&small, count),
-        Task::TopkLarge => autoencoder(&CsaeConfig::new(384).with_n_features(4_096), count),
-        Task::Attention => autoencoder(&small.with_attention(Some(AttentionConfig::new())), count),
-        Task::Units => {
-            autoencoder(&small.with_units(Some(UnitsConfig::new())).with_refit_steps(3), count)
-        }
+        Task::Topk => autoencoder(small),
+        Task::TopkLarge => autoencoder(CsaeConfig::new(384).with_n_features(4_096)),
+        Task::Attention => autoencoder(small.with_attention(Some(AttentionConfig::new()))),
+        Task::Units => autoencoder(small.with_units(Some(UnitsConfig::new())).with_refit_steps(3)),
         Task::Pca => principal_components(128, count),
         Task::PcaLarge => principal_components(384, count),
     }
@@ -66,21 +74,40 @@ fn units_of(task: Task) -> usize {
     if task == Task::Writing { CHARACTERS } else { 1 }
 }
 
-/// An observer with a watch: the milliseconds from each step to the next.
-struct Watch {
+/// An observer with a watch: the milliseconds from each step to the next, once it is warm.
+struct Watch<'a> {
+    device: &'a Device,
+    /// Steps that are not timed.
+    warm_up: u64,
+    /// How many steps are timed together, until the device has done them all.
+    together: u64,
     last: Instant,
     times: Vec<f64>,
+    complaint: Option<String>,
 }
 
-impl Watch {
-    fn start() -> Self {
-        Self { last: Instant::now(), times: vec![] }
+impl<'a> Watch<'a> {
+    fn start(device: &'a Device) -> Self {
+        let (warm_up, together) = match on_processor(device) {
+            true => (WARM_UP, 1),
+            // The first steps choose kernels, too.
+            false => (2 * QUEUED, QUEUED),
+        };
+        Self { device, warm_up, together, last: Instant::now(), times: vec![], complaint: None }
     }
 }
 
-impl Observer for Watch {
-    fn progress(&mut self, _step: u64, _message: &dyn Fn() -> String) {
-        self.times.push(self.last.elapsed().as_secs_f64() * 1e3);
+impl Observer for Watch<'_> {
+    fn progress(&mut self, step: u64, _message: &dyn Fn() -> String) {
+        if step < self.warm_up || !(step - self.warm_up).is_multiple_of(self.together) {
+            return;
+        }
+        if let Err(error) = self.device.sync() {
+            self.complaint = Some(error.to_string());
+        }
+        if step > self.warm_up {
+            self.times.push(self.last.elapsed().as_secs_f64() * 1e3 / self.together as f64);
+        }
         self.last = Instant::now();
     }
 
@@ -89,11 +116,18 @@ impl Observer for Watch {
     }
 }
 
-/// The times of so many steps; `train` makes some more and is watched.
-fn watched(count: u64, train: &dyn Fn(u64, &mut Watch) -> Result<()>) -> Result<Vec<f64>> {
-    let mut watch = Watch::start();
-    train(count + WARM_UP, &mut watch)?;
-    Ok(watch.times.split_off(WARM_UP as usize))
+/// The times of so many steps, or somewhat more; `train` makes those before them, too, and is watched.
+fn watched(
+    device: &Device,
+    count: u64,
+    train: &dyn Fn(u64, &mut Watch) -> Result<()>,
+) -> Result<Vec<f64>> {
+    let mut watch = Watch::start(device);
+    train(watch.warm_up + count.next_multiple_of(watch.together), &mut watch)?;
+    match watch.complaint {
+        None => Ok(watch.times),
+        Some(complaint) => bail!("the device has not done its steps: {complaint}"),
+    }
 }
 
 /// The times of so many calls, as what a unit of each takes.
@@ -107,16 +141,21 @@ fn repeated(count: u64, units: usize, call: &mut dyn FnMut() -> Result<()>) -> R
     (0..count).map(|_| timed()).collect()
 }
 
-fn language_model(steps: u64, watch: &mut Watch) -> Result<()> {
-    let config = CharLmConfig::new(65);
+/// Trains the language model of a profile for so many steps.
+fn language_model(
+    name: ProfileName,
+    (steps, device): (u64, &Device),
+    watch: &mut Watch,
+) -> Result<()> {
+    let profile = Profile::named(name);
+    let config = CharLmConfig { vocab_size: 65, ..profile.lm };
     let training = LmTraining {
         iterations: steps,
         eval_interval: u64::MAX,
         eval_batches: 1,
-        ..Profile::named(ProfileName::Cpu).lm_training
+        ..profile.lm_training
     };
     let corpus = corpus(config.vocab_size, 200_000);
-    let device = &Device::flex();
     let task = LmTask { config: &config, training: &training, corpus: &corpus, seed: 1, device };
     lm::train(&task, None, watch).map(drop)
 }
@@ -142,19 +181,13 @@ fn writing(count: u64) -> Result<Vec<f64>> {
     repeated(count, CHARACTERS, &mut || results::write(&model, &config, CHARACTERS).map(drop))
 }
 
-fn autoencoder(config: &CsaeConfig, count: u64) -> Result<Vec<f64>> {
-    let rows = rows(config.d_model, 32 * BATCH);
-    watched(count, &|steps, watch| learn(config, &rows, steps, watch))
-}
-
 /// Trains an autoencoder for so many steps; its units, where it has some, have parts from the start.
 pub(super) fn learn(
     config: &CsaeConfig,
     rows: &Rows,
-    steps: u64,
+    (steps, device): (u64, &Device),
     observer: &mut dyn Observer,
 ) -> Result<()> {
-    let device = Device::flex();
     let training = AutoencoderTraining {
         steps,
         batch_size: BATCH,
@@ -171,13 +204,13 @@ pub(super) fn learn(
         learning_rate: 3e-4,
         seed: 1,
     };
-    let resume = config.units.is_some().then(|| with_parts(config, &device));
-    let mut source = RecordedRows::new(rows, BATCH, 1, &device);
+    let resume = config.units.is_some().then(|| with_parts(config, device));
+    let mut source = RecordedRows::new(rows, BATCH, 1, device);
     autoencoder::train(&task, &mut source, resume, observer).map(drop)
 }
 
 /// A training before its first step, each unit with two features as parts.
-fn with_parts(config: &CsaeConfig, device: &Device) -> Snapshot {
+pub fn with_parts(config: &CsaeConfig, device: &Device) -> Snapshot {
     let mut model = config.init(1, device);
     let n_features = config.n_features;
     if let Some(units) = &mut model.units {
@@ -231,8 +264,9 @@ mod tests {
         let parts = model.units.unwrap().combinations();
         assert_eq!(parts[0], [0, 7]);
         assert!(parts.iter().all(|parts| parts.len() == 2), "{parts:?}");
-        let mut watch = Watch::start();
-        learn(&config, &rows(8, BATCH), 3, &mut watch).unwrap();
-        assert_eq!(watch.times.len(), 3);
+        let train = |steps, watch: &mut Watch| {
+            learn(&config, &rows(8, BATCH), (steps, &Device::flex()), watch)
+        };
+        assert_eq!(watched(&Device::flex(), 3, &train).unwrap().len(), 3);
     }
 }

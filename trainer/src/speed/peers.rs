@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
+use burn::prelude::Device;
 use serde::Deserialize;
+use shared::kernels::on_processor;
 
 use super::ratios::Times;
 use super::tasks::Task;
@@ -17,6 +19,8 @@ pub struct Peers {
     folder: PathBuf,
     python: PathBuf,
     threads: usize,
+    /// On what PyTorch computes, in its words.
+    device: &'static str,
 }
 
 /// The line that a peer prints, in milliseconds.
@@ -30,11 +34,12 @@ struct Line {
 }
 
 impl Peers {
-    /// The scripts in a folder, on as many threads as we have.
+    /// The scripts in a folder, on as many threads as we have and on the same device, as far as
+    /// PyTorch knows it.
     ///
     /// # Errors
     /// A script is missing.
-    pub fn find(folder: &Path, python: &Path) -> Result<Self, Complaint> {
+    pub fn find(folder: &Path, python: &Path, device: &Device) -> Result<Self, Complaint> {
         for task in Task::all() {
             let script = folder.join(task.script().file);
             if !script.is_file() {
@@ -46,6 +51,11 @@ impl Peers {
             folder: folder.into(),
             python: python.into(),
             threads: rayon::current_num_threads(),
+            device: match on_processor(device) {
+                true => "cpu",
+                false if cfg!(target_os = "macos") => "mps",
+                false => "cuda",
+            },
         })
     }
 
@@ -61,6 +71,7 @@ impl Peers {
             .arg(&path)
             .args(script.arguments)
             .args([format!("--seconds={seconds}"), format!("--threads={}", self.threads)])
+            .arg(format!("--device={}", self.device))
             .output();
         let output = output.map_err(|error| {
             Complaint::usage(format!("cannot run {}: {error}", self.python.display()))

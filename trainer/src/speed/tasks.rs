@@ -1,6 +1,8 @@
 //! What is measured, and what a peer is asked for the same.
 
+use burn::prelude::Device;
 use clap::ValueEnum;
+use shared::kernels::on_processor;
 
 /// A piece of work whose time users feel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -8,6 +10,8 @@ use clap::ValueEnum;
 pub enum Task {
     /// A training step of the language model of the profile `cpu`
     LanguageModel,
+    /// A training step of the language model of the profile `full`; if not named, on a card only
+    LanguageModelLarge,
     /// A character that this language model writes
     Writing,
     /// A training step of TopK, 128 -> 256, k = 32
@@ -39,10 +43,23 @@ impl Task {
         Self::value_variants().to_vec()
     }
 
+    /// What is measured on a device if nothing is named: on a processor what takes it no minutes, on a
+    /// card what does not run on the processor anyway.
+    pub fn usual(device: &Device) -> Vec<Self> {
+        let is_processor = on_processor(device);
+        let usual = |task: &Self| match task {
+            Self::LanguageModelLarge => !is_processor,
+            Self::Writing | Self::Pca | Self::PcaLarge => is_processor,
+            _ => true,
+        };
+        Self::all().into_iter().filter(usual).collect()
+    }
+
     /// As in `--tasks` and in the results.
     pub fn name(self) -> &'static str {
         match self {
             Self::LanguageModel => "language_model",
+            Self::LanguageModelLarge => "language_model_large",
             Self::Writing => "writing",
             Self::Topk => "topk",
             Self::TopkLarge => "topk_large",
@@ -57,7 +74,10 @@ impl Task {
     pub fn title(self) -> &'static str {
         match self {
             Self::LanguageModel => "language model, 4 layers of 128: a step of 12 x 64 characters",
-            Self::Writing => "the same writes: a character",
+            Self::LanguageModelLarge => {
+                "language model, 6 layers of 384: a step of 64 x 256 characters"
+            }
+            Self::Writing => "language model, 4 layers of 128, writes: a character",
             Self::Topk => "TopK 128 -> 256, k 32: a step of 512 rows",
             Self::TopkLarge => "TopK 384 -> 4096, k 32: a step of 512 rows",
             Self::Attention => {
@@ -73,6 +93,7 @@ impl Task {
     pub fn goal(self) -> &'static str {
         match self {
             Self::LanguageModel => "0.80",
+            Self::LanguageModelLarge => "-",
             Self::Writing => "250 us",
             Self::Topk => "0.40",
             Self::TopkLarge => "0.25",
@@ -87,6 +108,10 @@ impl Task {
         let script = |file, arguments| Script { file, arguments };
         match self {
             Self::LanguageModel => script("language_model.py", &["--what=step"]),
+            Self::LanguageModelLarge => script(
+                "language_model.py",
+                &["--layers=6", "--heads=6", "--width=384", "--block=256", "--batch=64"],
+            ),
             Self::Writing => script("language_model.py", &["--what=write"]),
             Self::Topk => script("topk.py", &[]),
             Self::TopkLarge => script("topk.py", &["--width=384", "--features=4096"]),
