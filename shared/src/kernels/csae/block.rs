@@ -2,7 +2,7 @@
 
 mod firing;
 
-pub(super) use firing::Firing;
+pub(super) use firing::{Firing, Refitted};
 
 use super::Model;
 use super::attention::{self, Attended};
@@ -71,6 +71,8 @@ pub(super) struct Block {
     slopes: Vec<f32>,
     /// The slopes along each step's change: `[rows, steps, width]`.
     pulls: Vec<f32>,
+    /// Their sums over the steps: `[rows, width]`.
+    pulled: Vec<f32>,
     /// What was left before each step: `[rows, steps, d_model]`. Without a table of products.
     before: Vec<f32>,
     /// The directions weighted by `pulls`: `[rows, steps, d_model]`. Likewise.
@@ -149,7 +151,7 @@ impl Block {
         let (rows, width) = (*rows, *width);
         let in_row = |row: usize| {
             let active = &active[row * (width + 1)..][..counts[row]];
-            active.iter().enumerate().map(move |(slot, feature)| (*feature, row * width + slot))
+            active.iter().enumerate().map(move |(slot, feature)| (*feature, slot * ROWS + row))
         };
         by_feature.sort(n_features, (0..rows).flat_map(in_row));
         let in_row = |row: usize| {
@@ -190,6 +192,7 @@ impl Block {
         self.residual.resize(rows * d_model, 0.0);
         self.slopes.resize(rows * self.width, 0.0);
         self.pulls.resize(rows * self.steps * self.width, 0.0);
+        self.pulled.resize(rows * self.width, 0.0);
         let has_table = !context.gram.is_empty();
         let echoes = if has_table { 0 } else { rows * self.steps * d_model };
         self.before.resize(echoes, 0.0);
@@ -275,6 +278,11 @@ impl Block {
         let pulls = &mut self.pulls[row * steps * width..][..steps * width];
         let refit = Refit { lanes, active: count, width, gram: &self.gram };
         refit.backward(self.pace, values, slopes, pulls, &mut self.space[..width]);
+        let pulled = &mut self.pulled[row * width..][..width];
+        pulled.fill(0.0);
+        for pulls in pulls.chunks_exact(width) {
+            pulled.iter_mut().zip(pulls).for_each(|(sum, pull)| *sum += pull);
+        }
         if !context.gram.is_empty() {
             return;
         }
@@ -302,11 +310,22 @@ impl Block {
 
     /// Where a feature is active: every row of the block on which it is.
     pub(super) fn firings(&self, feature: usize) -> impl Iterator<Item = Firing<'_>> {
-        let width = self.width;
-        self.by_feature.of(feature).iter().map(move |place| {
-            let (row, slot) = (*place as usize / width, *place as usize % width);
+        self.by_feature.of(feature).iter().map(|place| {
+            let (row, slot) = (*place as usize % ROWS, *place as usize / ROWS);
             Firing { block: self, row, slot }
         })
+    }
+
+    /// How the rows were refitted, one after the other.
+    pub(super) fn refitted(&self) -> impl Iterator<Item = Refitted<'_>> {
+        (0..self.rows).map(|row| self.refitted_row(row))
+    }
+
+    fn refitted_row(&self, row: usize) -> Refitted<'_> {
+        let (steps, width) = (self.steps, self.width);
+        let values = &self.values[row * (steps + 1) * width..][..steps * width];
+        let pulls = &self.pulls[row * steps * width..][..steps * width];
+        Refitted { active: self.code_of(row).0, width, values, pulls }
     }
 
     /// Where a unit speaks: how loudly, and what is left of that row.

@@ -4,84 +4,116 @@
 //! over steps and rows, and with `i` and `j` exchanged, these are the weights with which all
 //! directions add up to a direction's gradient. They are symmetric, so each is summed up once.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::block::{Context, Firing, ROWS};
-use crate::kernels::lanes::Lanes;
+use super::block::{Block, Context, ROWS, Refitted};
 use crate::kernels::product::product_of_symmetric;
 
-/// Makes room for the weights in `table`: a part of it for each so many features, or nothing for them
-/// where there is no table of products.
-pub(super) fn parts<'a>(
+/// For how many features one task sums up weights: they stay in the nearest memory.
+const FEATURES: usize = 32;
+
+/// Adds what refitting the rows of `blocks` gives to the directions' gradient. `weights` keeps its
+/// memory between calls.
+pub(super) fn add(
     context: &Context,
-    features: usize,
-    table: &'a mut Vec<f32>,
-) -> Vec<Option<&'a mut [f32]>> {
-    let n_features = context.model.parameters.n_features();
-    table.resize(context.gram.len(), 0.0);
-    let mut parts = table.chunks_mut(features * n_features);
-    (0..n_features.div_ceil(features)).map(|_| parts.next()).collect()
-}
-
-/// Sums up the weights of a feature, `[n_features]` from itself on, over all of its firings.
-pub(super) fn sum<'a>(
-    lanes: Lanes,
-    weights: &mut [f32],
-    firings: impl Iterator<Item = Firing<'a>>,
+    blocks: &[Block],
+    weights: &mut Vec<f32>,
+    gradient: &mut [f32],
 ) {
-    weights.fill(0.0);
-    lanes.0.dispatch(Weights { weights, firings });
+    if context.gram.is_empty() {
+        return;
+    }
+    let Context { lanes, directions, .. } = *context;
+    let parameters = context.model.parameters;
+    let (n_features, d_model) = (parameters.n_features(), parameters.d_model());
+    weights.resize(n_features * n_features, 0.0);
+    let parts = weights.par_chunks_mut(FEATURES * n_features).enumerate();
+    parts.for_each(|(part, weights)| {
+        weights.fill(0.0);
+        let features = part * FEATURES..(part + 1) * FEATURES;
+        let rows = blocks.iter().flat_map(Block::refitted);
+        lanes.0.dispatch(Weights { features, n_features, weights, rows });
+    });
+    let parts = gradient.par_chunks_mut(ROWS * d_model).enumerate();
+    parts.for_each(|(part, gradient)| {
+        let rows = part * ROWS..part * ROWS + gradient.len() / d_model;
+        let mut change = vec![0.0; gradient.len()];
+        product_of_symmetric(lanes, &mut change, (weights, rows), directions, &mut vec![]);
+        gradient.iter_mut().zip(change).for_each(|(sum, change)| *sum += change);
+    });
 }
 
-/// Adds for each firing, to the weights of the features that are active with its own and not before
-/// it, `-sum_t u_i v_j + v_i u_j`, the pace within `u`.
-struct Weights<'a, F> {
+/// Adds up the weights of some features, row by row: `-sum_t u_i v_j + v_i u_j`, the pace within `u`.
+struct Weights<'a, R> {
+    features: Range<usize>,
+    n_features: usize,
+    /// `[features, n_features]`, of which what stands left of the diagonal is of no use.
     weights: &'a mut [f32],
-    firings: F,
+    rows: R,
 }
 
-impl<'a, F: Iterator<Item = Firing<'a>>> WithSimd for Weights<'_, F> {
+impl<'a, R: Iterator<Item = Refitted<'a>>> WithSimd for Weights<'_, R> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { weights, firings } = self;
-        for firing in firings {
-            let slot = firing.slot;
-            let registers = firing.active().chunks(S::F32_LANES).enumerate();
-            for (register, active) in registers.skip(slot / S::F32_LANES) {
-                let mut sum = [simd.splat_f32s(0.0)];
-                for (values, pulls) in firing.steps() {
-                    let pull = simd.splat_f32s(-pulls[slot]);
-                    let value = simd.splat_f32s(-values[slot]);
-                    let ((values, _), (pulls, _)) =
-                        (S::as_simd_f32s(values), S::as_simd_f32s(pulls));
-                    sum[0] = simd.mul_add_e_f32s(pull, values[register], sum[0]);
-                    sum[0] = simd.mul_add_e_f32s(value, pulls[register], sum[0]);
-                }
-                let sums: &[f32] = pulp::bytemuck::cast_slice(&sum);
-                let before = slot.saturating_sub(register * S::F32_LANES);
-                for (other, sum) in active.iter().zip(sums).skip(before) {
-                    weights[*other as usize] += sum;
+        let Self { features, n_features, weights, rows } = self;
+        for row in rows {
+            let steps = row.steps();
+            for slot in slots(row.active, &features) {
+                let place = row.active[slot] as usize - features.start;
+                let weights = &mut weights[place * n_features..][..n_features];
+                let registers = row.active.chunks(S::F32_LANES).enumerate();
+                for (register, active) in registers.skip(slot / S::F32_LANES) {
+                    let sum = [of_register(simd, steps.clone(), slot, register)];
+                    scatter(weights, active, pulp::bytemuck::cast_slice(&sum));
                 }
             }
         }
     }
 }
 
-/// Adds what all weights together, `[n_features, n_features]`, give to the directions' gradient.
-pub(super) fn finish(context: &Context, weights: &[f32], gradient: &mut [f32]) {
-    if weights.is_empty() {
-        return;
+/// Where some features stand among the `active` ones, which ascend.
+#[inline(always)]
+fn slots(active: &[u32], features: &Range<usize>) -> Range<usize> {
+    // Counted without a jump, many at once.
+    let before = |end: usize| active.iter().map(|one| u32::from(*one < end as u32)).sum::<u32>();
+    before(features.start) as usize..before(features.end) as usize
+}
+
+/// The weights that a row gives to the pairs of one active feature and a register of others.
+#[inline(always)]
+fn of_register<'a, S: Simd>(
+    simd: S,
+    steps: impl Iterator<Item = (&'a [f32], &'a [f32])>,
+    slot: usize,
+    register: usize,
+) -> S::f32s {
+    let mut sum = simd.splat_f32s(0.0);
+    for (values, pulls) in steps {
+        let (pull, value) = (simd.splat_f32s(-pulls[slot]), simd.splat_f32s(-values[slot]));
+        let (values, pulls) = (S::as_simd_f32s(values).0, S::as_simd_f32s(pulls).0);
+        sum = simd.mul_add_e_f32s(pull, values[register], sum);
+        sum = simd.mul_add_e_f32s(value, pulls[register], sum);
     }
-    let Context { lanes, directions, .. } = *context;
-    let d_model = context.model.parameters.d_model();
-    let blocks = gradient.par_chunks_mut(ROWS * d_model).enumerate();
-    blocks.for_each(|(block, gradient)| {
-        let rows = block * ROWS..block * ROWS + gradient.len() / d_model;
-        let mut change = vec![0.0; gradient.len()];
-        product_of_symmetric(lanes, &mut change, (weights, rows), directions, &mut vec![]);
-        gradient.iter_mut().zip(change).for_each(|(sum, change)| *sum += change);
-    });
+    sum
+}
+
+/// Adds each number to the weight of its feature.
+#[inline(always)]
+fn scatter(weights: &mut [f32], features: &[u32], numbers: &[f32]) {
+    // Four at a time: the loop over them is unrolled.
+    let (fours, rest) = features.as_chunks::<4>();
+    let (numbers, last) = numbers.split_at(4 * fours.len());
+    for (features, numbers) in fours.iter().zip(numbers.as_chunks::<4>().0) {
+        for (feature, number) in features.iter().zip(numbers) {
+            weights[*feature as usize] += number;
+        }
+    }
+    for (feature, number) in rest.iter().zip(last) {
+        weights[*feature as usize] += number;
+    }
 }

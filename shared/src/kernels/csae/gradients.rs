@@ -44,27 +44,25 @@ pub(super) fn gather(
     gradients.resize_like(parameters);
     fired.resize(parameters.n_features(), 0);
     let d_model = parameters.d_model();
-    let parts = crosstalk::parts(context, FEATURES, together);
     let tasks = gradients
         .encoder
         .par_chunks_mut(FEATURES * d_model)
         .zip(gradients.decoder.par_chunks_mut(FEATURES * d_model))
         .zip(gradients.encoder_bias.par_chunks_mut(FEATURES))
         .zip(fired.par_chunks_mut(FEATURES))
-        .zip(parts)
         .enumerate();
     let of_tasks: Vec<Vec<f32>> = tasks
-        .map(|(task, ((((encoder, decoder), bias), fired), crosstalk))| {
-            let mut gathering = Gathering::new(context, blocks, scales, crosstalk);
+        .map(|(task, (((encoder, decoder), bias), fired))| {
+            let mut gathering = Gathering::new(context, blocks, scales);
             let rows = encoder.chunks_exact_mut(d_model).zip(decoder.chunks_exact_mut(d_model));
             for (place, (encoder, decoder)) in rows.enumerate() {
-                fired[place] = gathering.gather(task * FEATURES + place, place);
+                fired[place] = gathering.gather(task * FEATURES + place);
                 bias[place] = gathering.finish(task * FEATURES + place, encoder, decoder);
             }
             gathering.bias
         })
         .collect();
-    crosstalk::finish(context, together, &mut gradients.decoder);
+    crosstalk::add(context, blocks, together, &mut gradients.decoder);
     decoder_bias(&mut gradients.decoder_bias, blocks, &of_tasks, scales.residual);
     effects(context.model, blocks, scales.residual, &mut gradients.effects, context.lanes);
 }
@@ -76,9 +74,6 @@ struct Gathering<'a> {
     scales: Scales,
     to_decoder: (Vec<f32>, Vec<&'a [f32]>),
     to_encoder: (Vec<f32>, Vec<&'a [f32]>),
-    /// With a table of products, the weights that refitting gives to them:
-    /// `[features, n_features]`.
-    crosstalk: Option<&'a mut [f32]>,
     /// The sum of the slopes along the feature's product with its direction.
     toward: f32,
     /// What the features so far add to the slope along the decoder's bias.
@@ -86,27 +81,20 @@ struct Gathering<'a> {
 }
 
 impl<'a> Gathering<'a> {
-    fn new(
-        context: &'a Context,
-        blocks: &'a [Block],
-        scales: Scales,
-        crosstalk: Option<&'a mut [f32]>,
-    ) -> Self {
+    fn new(context: &'a Context, blocks: &'a [Block], scales: Scales) -> Self {
         Self {
             context,
             blocks,
             scales,
             to_decoder: Default::default(),
             to_encoder: Default::default(),
-            crosstalk,
             toward: 0.0,
             bias: vec![0.0; context.model.parameters.d_model()],
         }
     }
 
-    /// Collects the terms of the gradient of a feature, which is at this place among those of the
-    /// task; gives on how many rows it fired.
-    fn gather(&mut self, feature: usize, place: usize) -> u32 {
+    /// Collects the terms of the gradient of a feature; gives on how many rows it fired.
+    fn gather(&mut self, feature: usize) -> u32 {
         self.toward = 0.0;
         for (times, vectors) in [&mut self.to_decoder, &mut self.to_encoder] {
             times.clear();
@@ -126,23 +114,16 @@ impl<'a> Gathering<'a> {
                 self.encode(scale * along, block.centred(row));
             }
         }
-        if let Some(weights) = &mut self.crosstalk {
-            let n_features = self.context.model.parameters.n_features();
-            let weights = &mut weights[place * n_features..][..n_features];
-            let firings = self.blocks.iter().flat_map(|block| block.firings(feature));
-            crosstalk::sum(self.context.lanes, weights, firings);
-        }
         fired
     }
 
     /// What refitting adds to the decoder's gradient.
     fn refit(&mut self, firing: &Firing<'a>) {
-        if self.crosstalk.is_some() {
-            let pulls = firing.steps().map(|(_, pulls)| pulls[firing.slot]).sum();
-            self.toward += pulls;
-            return self.decode(pulls, firing.centred());
+        if !self.context.gram.is_empty() {
+            self.toward += firing.pulled();
+            return self.decode(firing.pulled(), firing.centred());
         }
-        for ((values, pulls), (before, echo)) in firing.steps().zip(firing.echoes()) {
+        for ((values, pulls), (before, echo)) in firing.refitted().steps().zip(firing.echoes()) {
             self.toward += pulls[firing.slot];
             self.decode(pulls[firing.slot], before);
             self.decode(-values[firing.slot], echo);

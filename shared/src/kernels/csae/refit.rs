@@ -5,6 +5,8 @@
 //! `u_t - pace G u_t`. With `E_t = x - b - D' v_(t-1)`, what was left before the step, and
 //! `P_t = pace D' u_t`, the decoder's gradient gets `sum_t pace u_t E_t - v_(t-1) P_t`.
 
+use std::hint::select_unpredictable;
+
 use pulp::{Simd, WithSimd};
 
 use crate::kernels::lanes::{Lanes, row_times};
@@ -116,7 +118,7 @@ impl WithSimd for Backward<'_> {
         for (values, pull) in after.zip(pulls.chunks_exact_mut(width)).rev() {
             let pull = &mut pull[..active];
             for (value, (slope, pull)) in values.iter().zip(slope.iter_mut().zip(&mut *pull)) {
-                *slope = if *value > 0.0 { *slope } else { 0.0 };
+                *slope = select_unpredictable(*value > 0.0, *slope, 0.0);
                 *pull = pace * *slope;
             }
             row_times(simd, space, pull, gram);

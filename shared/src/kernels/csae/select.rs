@@ -82,8 +82,10 @@ impl WithSimd for Strongest<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
-        let (least, ties) = threshold(self.keys, self.k);
-        collect(self.keys, least, ties, self.k, self.places)
+        match threshold(self.keys, self.k) {
+            (least, true) => collect_first(self.keys, least, self.k, self.places),
+            (least, false) => collect(self.keys, least, self.places),
+        }
     }
 }
 
@@ -98,7 +100,7 @@ impl WithSimd for Reaching<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
-        collect(self.keys, self.least, false, usize::MAX, self.places)
+        collect(self.keys, self.least, self.places)
     }
 }
 
@@ -148,15 +150,24 @@ fn count(keys: &[i32], least: i32) -> usize {
     keys.iter().map(|key| i32::from(*key >= least)).sum::<i32>() as usize
 }
 
+/// The keys that are `least` or more.
 #[inline(always)]
-fn collect(keys: &[i32], least: i32, ties: bool, k: usize, places: &mut [u32]) -> usize {
-    let mut equals = match ties {
-        true => k - count(keys, least + 1),
-        false => usize::MAX,
-    };
+fn collect(keys: &[i32], least: i32, places: &mut [u32]) -> usize {
     let mut count = 0;
     for (place, key) in keys.iter().enumerate() {
         // Written in any case, kept if it counts: no jump to guess wrongly.
+        places[count] = place as u32;
+        count += usize::from(*key >= least);
+    }
+    count
+}
+
+/// `k` of the keys that are `least` or more: of those that are just that only the first.
+#[inline(always)]
+fn collect_first(keys: &[i32], least: i32, k: usize, places: &mut [u32]) -> usize {
+    let mut equals = k - count(keys, least + 1);
+    let mut count = 0;
+    for (place, key) in keys.iter().enumerate() {
         places[count] = place as u32;
         let equal = *key == least;
         count += usize::from(*key > least || (equal && equals > 0));

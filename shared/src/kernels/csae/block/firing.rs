@@ -14,12 +14,18 @@ pub(in crate::kernels::csae) struct Firing<'a> {
 impl<'a> Firing<'a> {
     /// Its strength in the end.
     pub(in crate::kernels::csae) fn value(&self) -> f32 {
-        self.block.code_of(self.row).1[self.slot]
+        let Block { steps, width, values, .. } = self.block;
+        values[(self.row * (steps + 1) + steps) * width + self.slot]
     }
 
     /// The slope along what the encoder says.
     pub(in crate::kernels::csae) fn slope(&self) -> f32 {
         self.block.slopes[self.row * self.block.width + self.slot]
+    }
+
+    /// The sum of the slopes along its changes when it was refitted.
+    pub(in crate::kernels::csae) fn pulled(&self) -> f32 {
+        self.block.pulled[self.row * self.block.width + self.slot]
     }
 
     pub(in crate::kernels::csae) fn residual(&self) -> &'a [f32] {
@@ -30,20 +36,9 @@ impl<'a> Firing<'a> {
         self.block.centred(self.row)
     }
 
-    /// The features that are active on its row.
-    pub(in crate::kernels::csae) fn active(&self) -> &'a [u32] {
-        self.block.code_of(self.row).0
-    }
-
-    /// For each step of refitting: the strengths of all active features before it, and the slopes
-    /// along their changes; both `[width]`.
-    pub(in crate::kernels::csae) fn steps(
-        &self,
-    ) -> impl Iterator<Item = (&'a [f32], &'a [f32])> + Clone {
-        let Block { steps, width, .. } = *self.block;
-        let values = &self.block.values[self.row * (steps + 1) * width..];
-        let pulls = &self.block.pulls[self.row * steps * width..][..steps * width];
-        values.chunks_exact(width).zip(pulls.chunks_exact(width))
+    /// How its row was refitted.
+    pub(in crate::kernels::csae) fn refitted(&self) -> Refitted<'a> {
+        self.block.refitted_row(self.row)
     }
 
     /// For each step of refitting, without a table of products: what was left before it, and the
@@ -53,5 +48,26 @@ impl<'a> Firing<'a> {
         let rows = self.row * steps * d_model..(self.row + 1) * steps * d_model;
         let before = self.block.before[rows.clone()].chunks_exact(d_model);
         before.zip(self.block.echoes[rows].chunks_exact(d_model))
+    }
+}
+
+/// A row that was refitted.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::kernels::csae) struct Refitted<'a> {
+    /// The active features, in ascending order.
+    pub(in crate::kernels::csae) active: &'a [u32],
+    pub(super) width: usize,
+    pub(super) values: &'a [f32],
+    pub(super) pulls: &'a [f32],
+}
+
+impl<'a> Refitted<'a> {
+    /// For each step: the strengths of all active features before it, and the slopes along their
+    /// changes; both `[width]`.
+    #[inline(always)]
+    pub(in crate::kernels::csae) fn steps(
+        &self,
+    ) -> impl Iterator<Item = (&'a [f32], &'a [f32])> + Clone {
+        self.values.chunks_exact(self.width).zip(self.pulls.chunks_exact(self.width))
     }
 }
