@@ -8,7 +8,7 @@ use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::prelude::*;
 use burn::tensor::activation::{gelu, softmax};
 
-use crate::linear::linear;
+use crate::linear::{linear, rows_of};
 use crate::random;
 use crate::weights::param;
 
@@ -107,10 +107,7 @@ impl CharLm {
     pub fn activations(&self, ids: Tensor<2, Int>, layer: usize) -> Tensor<3> {
         let [batch, length] = ids.dims();
         let [_, d_model] = self.token_embedding.val().dims();
-        let tokens = self
-            .token_embedding
-            .val()
-            .select(0, ids.reshape([batch * length]))
+        let tokens = rows_of(self.token_embedding.val(), ids.reshape([batch * length]))
             .reshape([batch, length, d_model]);
         let positions = self.position_embedding.val().narrow(0, 0, length);
         let stream = tokens + positions.unsqueeze();

@@ -6,21 +6,23 @@
 //!
 //! Two forms compute the same function. The *plain* form makes tokens, queries, keys and values for
 //! every row. The *table* form uses that the first round's scores are `f_i f_j M[h,i,j]` with a table
-//! `M` that does not depend on the row. Training and inference use the table form where it exists
-//! (one round); the plain form is its reference. `kernels::csae` has the training step of one round
-//! and of two without tensors.
+//! `M` that does not depend on the row. The processor uses the table form where it exists (one
+//! round); the plain form is its reference, and what cards use. `kernels::csae` has the training step
+//! of one round and of two without tensors.
 
 mod slots;
 mod tables;
 
 use burn::module::Param;
 use burn::prelude::*;
+use burn::tensor::IndexingUpdateOp;
 use burn::tensor::activation::sigmoid;
 
-use crate::linear::linear;
+use crate::kernels::on_processor;
+use crate::linear::{linear, rows_of};
 use crate::weights::param;
 use crate::{TopK, random};
-use slots::{Slots, of_places, strongest, with_null};
+use slots::{Slots, strongest, with_null};
 
 /// The shape of an [`Attention`].
 #[derive(Config, Debug, PartialEq)]
@@ -118,9 +120,9 @@ impl AttentionConfig {
 impl Attention {
     /// Composes the `active` features, at most `combination_size` at a time in each round.
     pub fn forward(&self, active: &TopK, combination_size: usize) -> AttentionOutput {
-        match self.rounds {
-            1 => self.forward_tables(active, combination_size),
-            _ => self.forward_plain(active, combination_size),
+        match self.rounds == 1 && on_processor(&active.values.device()) {
+            true => self.forward_tables(active, combination_size),
+            false => self.forward_plain(active, combination_size),
         }
     }
 
@@ -128,11 +130,9 @@ impl Attention {
     pub fn forward_plain(&self, active: &TopK, combination_size: usize) -> AttentionOutput {
         let [batch, k] = active.values.dims();
         let slots = Slots::of(active);
-        let tokens = self
-            .embedding
-            .val()
-            .select(0, active.indices.clone().reshape([batch * k]))
-            .reshape([batch, k, self.width()])
+        let of_active =
+            |table: Tensor<2>| rows_of(table, active.indices.clone().reshape([batch * k]));
+        let tokens = of_active(self.embedding.val()).reshape([batch, k, self.width()])
             * active.values.clone().unsqueeze_dim(2); // [batch, k, d_compose]
 
         let (mut composed, mut partners, mut weights) =
@@ -144,7 +144,7 @@ impl Attention {
         }
 
         let gate = self.gate.as_ref().map(|gate| {
-            let bias = gate.bias.val().select(0, active.indices.clone().reshape([batch * k]));
+            let bias = of_active(gate.bias.val().unsqueeze_dim(1));
             sigmoid(
                 linear(tokens, gate.token.val())
                     + linear(composed.clone(), gate.composed.val())
@@ -178,21 +178,18 @@ impl Attention {
         };
         let queries = heads(&self.query) / (d_head as f64).sqrt();
         let (keys, values) = (heads(&self.key), heads(&self.value));
+        let scores =
+            queries.matmul(keys.swap_dims(2, 3)) + slots.forbidden.clone().unsqueeze_dim(1); // [batch, n_heads, k, k]
         // The choice has no gradient; what was chosen has.
-        let fixed = |tensor: &Tensor<4>| tensor.clone().without_autodiff();
-        let scores = fixed(&queries).matmul(fixed(&keys).swap_dims(2, 3))
-            + slots.forbidden.clone().unsqueeze_dim(1); // [batch, n_heads, k, k]
-        let partners = strongest(scores, combination_size - 1);
+        let partners = strongest(scores.clone(), combination_size - 1);
 
-        let of_partners = |tensor| of_places(tensor, &partners);
-        let scores = (of_partners(keys) * queries.unsqueeze_dim::<5>(3)).sum_dim(4).squeeze_dim(4)
-            + slots.forbidden_of(&partners); // [batch, n_heads, k, partners]
         let null = self.null.val().reshape([1, self.n_heads, 1, 1]);
-        let weights = with_null(scores, null);
-        let attended = weights.clone().narrow(3, 0, combination_size - 1).unsqueeze_dim::<5>(4);
-        let composed = (of_partners(values) * attended)
-            .sum_dim(3)
-            .squeeze_dim::<4>(3) // [batch, n_heads, k, d_head]
+        let weights = with_null(scores.clone().gather(3, partners.clone()), null);
+        let attended = weights.clone().narrow(3, 0, combination_size - 1); // [batch, n_heads, k, partners]
+        let nobody = Tensor::zeros(scores.dims(), &scores.device());
+        let composed = nobody
+            .scatter(3, partners.clone(), attended, IndexingUpdateOp::Add)
+            .matmul(values) // [batch, n_heads, k, d_head]
             .swap_dims(1, 2)
             .reshape([batch, k, width]);
         (composed, partners, weights)
@@ -205,7 +202,6 @@ impl Attention {
 
 #[cfg(test)]
 mod tests {
-    use super::slots::fast_partners;
     use super::*;
     use crate::weights::to_ints;
     use burn::tensor::Tolerance;
@@ -272,17 +268,14 @@ mod tests {
     #[test]
     fn the_kernel_chooses_the_partners_that_the_tensors_choose() {
         let device = Device::flex();
-        let active = active(&device);
-        let values = random::normal(&mut random::stream(9, "test"), 2 * FEATURES * FEATURES, 1.0);
-        let data = TensorData::new(values, [2, FEATURES, FEATURES]);
-        let scores = Tensor::<3>::from_data(data, &device);
+        let (attention, active) = (attention(config(), &device), active(&device));
 
-        let plain = Slots::of(&active).plain_partners(&active, scores.clone(), 3);
-        let fast = fast_partners(&active, scores, 3);
+        let plain = attention.forward_plain(&active, 4).partners;
+        let tables = attention.forward_tables(&active, 4).partners;
 
         // The first three rows have four active features, so that all three partners are real.
-        let real = |partners: Tensor<4, Int>| to_ints(partners.narrow(1, 0, 3));
-        assert_eq!(real(fast), real(plain));
+        let real = |partners: Tensor<4, Int>| to_ints(partners.narrow(0, 0, 3));
+        assert_eq!(real(tables), real(plain));
     }
 
     #[test]

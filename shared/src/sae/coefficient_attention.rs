@@ -12,7 +12,7 @@ use burn::tensor::activation::{relu, sigmoid, softmax};
 
 use super::{Autoencoder, SaeOutput, Teachable, encode, with_unit_rows};
 use crate::csae::unit_rows;
-use crate::linear::linear;
+use crate::linear::{linear, rows_of};
 use crate::weights::{param, to_vec};
 use crate::{TopK, random};
 
@@ -108,11 +108,8 @@ impl CoefficientAttention {
         let [batch, k] = active.values.dims();
         let [_, width] = self.embedding.val().dims();
         let d_head = width / self.n_heads;
-        let tokens = self
-            .embedding
-            .val()
-            .select(0, active.indices.clone().reshape([batch * k]))
-            .reshape([batch, k, width])
+        let numbers = active.indices.clone().reshape([batch * k]);
+        let tokens = rows_of(self.embedding.val(), numbers).reshape([batch, k, width])
             * active.values.clone().unsqueeze_dim::<3>(2);
         let heads = |weight: &Param<Tensor<2>>| {
             linear(tokens.clone(), weight.val())

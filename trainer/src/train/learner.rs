@@ -5,7 +5,7 @@
 use anyhow::Result;
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::{Gradients, IndexingUpdateOp};
+use burn::tensor::Gradients;
 use shared::csae::unit_rows;
 use shared::kernels::csae::{self as kernel, Choice, Parameters, Speakers};
 use shared::kernels::on_processor;
@@ -153,14 +153,9 @@ impl ByTensors {
 
 /// On how many rows each feature fires: `[n_features]`.
 fn fired(active: &TopK, n_features: usize) -> Tensor<1> {
-    let [batch, k] = active.values.dims();
     let on = active.values.clone().without_autodiff().greater_scalar(0.0).float();
-    Tensor::zeros([n_features], &on.device()).scatter(
-        0,
-        active.indices.clone().reshape([batch * k]),
-        on.reshape([batch * k]),
-        IndexingUpdateOp::Add,
-    )
+    let on = TopK { values: on, indices: active.indices.clone() };
+    on.into_dense(n_features).sum_dim(0).squeeze_dim(0)
 }
 
 /// Takes out of the decoder's gradient what would only change the lengths of directions.

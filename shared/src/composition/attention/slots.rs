@@ -3,9 +3,9 @@
 use burn::prelude::*;
 use burn::tensor::activation::softmax;
 
+use crate::TopK;
 use crate::kernels::partners::Pairs;
 use crate::weights::{to_ints, to_vec};
-use crate::{TopK, kernels};
 
 /// A score that no partner reaches.
 const NEVER: f32 = -1e9;
@@ -32,44 +32,11 @@ impl Slots {
         let [batch, k] = self.on.dims();
         self.on.clone().reshape([1, batch, k, 1])
     }
-
-    /// What is forbidden of the chosen `partners`, `[batch, n_heads, k, count]`.
-    pub fn forbidden_of(&self, partners: &Tensor<4, Int>) -> Tensor<4> {
-        let [batch, heads, k, count] = partners.dims();
-        let rows = (batch * k) as i64;
-        let row = Tensor::<1, Int>::arange(0..rows, &partners.device()) * k as i64;
-        let places = partners.clone() + row.reshape([batch, 1, k, 1]);
-        let all = self.forbidden.clone().reshape([batch * k * k]);
-        all.select(0, places.reshape([batch * heads * k * count])).reshape([batch, heads, k, count])
-    }
-
-    /// The places of the strongest partners by the table of pair scores
-    /// `[n_heads, n_features, n_features]`: `[n_heads, batch, k, count]`.
-    pub fn partners(&self, active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
-        match kernels::on_processor(&self.on.device()) {
-            true => fast_partners(active, scores, count),
-            false => self.plain_partners(active, scores, count),
-        }
-    }
-
-    pub fn plain_partners(&self, active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
-        let [batch, k] = active.values.dims();
-        let [heads, n_features, _] = scores.dims();
-        let from = active.indices.clone().reshape([batch, k, 1]) * n_features as i64;
-        let to = active.indices.clone().reshape([batch, 1, k]);
-        let strength = active.values.clone().without_autodiff();
-        let together = strength.clone().reshape([batch, k, 1]) * strength.reshape([batch, 1, k]);
-        let on_rows = scores
-            .without_autodiff()
-            .reshape([heads, n_features * n_features])
-            .select(1, (from + to).reshape([batch * k * k]))
-            .reshape([heads, batch, k, k]);
-        strongest(on_rows * together.unsqueeze() + self.forbidden.clone().unsqueeze(), count)
-    }
 }
 
-/// The same by the processor's own kernel.
-pub(super) fn fast_partners(active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
+/// The places of the strongest partners by the table of pair scores
+/// `[n_heads, n_features, n_features]`, by the processor's own kernel: `[n_heads, batch, k, count]`.
+pub(super) fn partners_by_table(active: &TopK, scores: Tensor<3>, count: usize) -> Tensor<4, Int> {
     let [batch, k] = active.values.dims();
     let [heads, n_features, _] = scores.dims();
     let places = Pairs {
@@ -83,19 +50,6 @@ pub(super) fn fast_partners(active: &TopK, scores: Tensor<3>, count: usize) -> T
     .strongest(count);
     let data = TensorData::new(places, [batch, heads, k, count]);
     Tensor::<4, Int>::from_data(data, &active.indices.device()).swap_dims(0, 1)
-}
-
-/// The vectors at the chosen `places`, `[batch, n_heads, k, count]`, of `vectors`,
-/// `[batch, n_heads, k, width]`: `[batch, n_heads, k, count, width]`.
-pub(super) fn of_places(vectors: Tensor<4>, places: &Tensor<4, Int>) -> Tensor<5> {
-    let [batch, heads, k, width] = vectors.dims();
-    let [_, _, _, count] = places.dims();
-    let first = Tensor::<1, Int>::arange(0..(batch * heads) as i64, &places.device()) * k as i64;
-    let places = places.clone() + first.reshape([batch, heads, 1, 1]);
-    vectors
-        .reshape([batch * heads * k, width])
-        .select(0, places.reshape([batch * heads * k * count]))
-        .reshape([batch, heads, k, count, width])
 }
 
 /// The places of the `count` largest of the scores of each place with all places, `[.., k, k]`; the

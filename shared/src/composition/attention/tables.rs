@@ -5,7 +5,7 @@ use burn::prelude::*;
 use burn::tensor::IndexingUpdateOp;
 use burn::tensor::activation::sigmoid;
 
-use super::slots::{Slots, with_null};
+use super::slots::{Slots, partners_by_table, with_null};
 use super::{Attention, AttentionOutput, Gate};
 use crate::TopK;
 
@@ -19,7 +19,7 @@ impl Attention {
         let [_, n_features, d_head] = values.dims();
 
         let slots = Slots::of(active);
-        let partners = slots.partners(active, scores.clone(), count);
+        let partners = partners_by_table(active, scores.clone(), count);
         let chosen = Chosen::of(active, &partners, &slots, n_features);
         let pair_score = scores
             .reshape([heads * n_features * n_features])

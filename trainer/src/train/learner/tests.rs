@@ -27,7 +27,6 @@ struct Case {
 
 impl Case {
     fn new(seed: u64) -> Self {
-        let device = Device::flex().autodiff();
         let mut rng = random::stream(seed, "cases");
         let (d_model, n_features) = (rng.random_range(5..=40), rng.random_range(8..=96));
         let few = seed.is_multiple_of(2) || seed >= FIRST_WITH_ATTENTION;
@@ -41,13 +40,20 @@ impl Case {
             .with_refit_steps(rng.random_range(0..=6))
             .with_units((!seed.is_multiple_of(3)).then_some(units))
             .with_attention((seed >= FIRST_WITH_ATTENTION).then(|| attention(seed)));
-        let mut model = disturbed(config.init(seed, &device), seed);
+        Self::of(&config, seed, &mut rng, 70)
+    }
+
+    /// A model of this shape on some rows, at most so many.
+    fn of(config: &CsaeConfig, seed: u64, rng: &mut impl RngExt, most_rows: usize) -> Self {
+        let n_features = config.n_features;
+        let mut model = disturbed(config.init(seed, &Device::flex().autodiff()), seed);
         if let Some(units) = &mut model.units {
-            compose(units, &mut rng);
+            compose(units, rng);
         }
         let parts = model.units.as_ref().map_or(vec![], shared::Units::combinations);
         let dead = (seed % 4 > 1).then(|| (0..n_features).map(|_| rng.random_bool(0.4)).collect());
-        let rows = clear_rows(&model, seed, sparsity_k, dead.as_deref(), rng.random_range(1..=70));
+        let count = rng.random_range(1..=most_rows);
+        let rows = clear_rows(&model, seed, config.sparsity_k, dead.as_deref(), count);
         let rows = clear_partners(&model, rows, config.limits());
         Self { model, parts, rows, limits: config.limits(), dead }
     }
@@ -82,6 +88,41 @@ impl Case {
             encoder.values = kernel::transposed(&encoder.values, n_features);
         }
         (terms.mse.into_scalar(), terms.auxk.map(|auxk| auxk.into_scalar()), all)
+    }
+
+    /// By the kernel, with what its dead features are to explain or without.
+    fn by_kernel(&self, with_dead: bool) -> kernel::Step {
+        let parameters = Parameters::of(&self.model);
+        let thresholds = thresholds(&self.model);
+        let speakers = |units: &shared::Units| Speakers {
+            parts: &self.parts,
+            thresholds: &thresholds,
+            speaking: units.speaking,
+        };
+        let model = kernel::Model {
+            parameters: &parameters,
+            units: self.model.units.as_ref().map(speakers),
+            combination_size: self.limits.combination_size,
+            refit_steps: self.model.refit_steps,
+            sparsity_k: self.limits.sparsity_k,
+            choice: Choice::Row,
+        };
+        let mut step = kernel::Step::default();
+        let dead = self.dead.as_deref().filter(|_| with_dead);
+        let task = kernel::Task { dead, firing_wakes: false, auxk_weight: 0.5 };
+        step.run(&model, &to_vec(self.rows.clone()), &task);
+        step
+    }
+
+    /// Panics where a step by the kernel is not the one by tensors.
+    fn compare(&self, seed: u64, step: &mut kernel::Step) {
+        let (mse, auxk, theirs) = self.by_tensors();
+        assert_close(seed, "mse", &[step.mse as f32], &[mse]);
+        assert_eq!(step.auxk.is_some(), auxk.is_some());
+        assert_close(seed, "auxk", &[step.auxk.unwrap_or(0.0) as f32], &[auxk.unwrap_or(0.0)]);
+        for (name, ours) in step.gradients.named() {
+            assert_close(seed, name, ours, &theirs[name].values);
+        }
     }
 }
 
@@ -206,33 +247,9 @@ fn the_kernel_agrees_with_autodiff() {
     let (mut large, mut small) = (0, 0);
     for seed in 0..FIRST_WITH_TWO_ROUNDS + 120 {
         let case = Case::new(seed);
-        let (mse, auxk, theirs) = case.by_tensors();
-
-        let parameters = Parameters::of(&case.model);
-        let thresholds = thresholds(&case.model);
-        let speakers = |units: &shared::Units| Speakers {
-            parts: &case.parts,
-            thresholds: &thresholds,
-            speaking: units.speaking,
-        };
-        let model = kernel::Model {
-            parameters: &parameters,
-            units: case.model.units.as_ref().map(speakers),
-            combination_size: case.limits.combination_size,
-            refit_steps: case.model.refit_steps,
-            sparsity_k: case.limits.sparsity_k,
-            choice: Choice::Row,
-        };
-        let mut step = kernel::Step::default();
-        let task =
-            kernel::Task { dead: case.dead.as_deref(), firing_wakes: false, auxk_weight: 0.5 };
-        step.run(&model, &to_vec(case.rows.clone()), &task);
-
-        assert_close(seed, "mse", &[step.mse as f32], &[mse]);
-        assert_eq!(step.auxk.is_some(), auxk.is_some());
-        assert_close(seed, "auxk", &[step.auxk.unwrap_or(0.0) as f32], &[auxk.unwrap_or(0.0)]);
-        for (name, ours) in step.gradients.named() {
-            assert_close(seed, name, ours, &theirs[name].values);
+        let mut step = case.by_kernel(true);
+        case.compare(seed, &mut step);
+        for (_, ours) in step.gradients.named() {
             large += usize::from(largest(ours) > CANCELLED);
             small += usize::from(largest(ours) > 0.0 && largest(ours) <= CANCELLED);
         }
@@ -240,13 +257,33 @@ fn the_kernel_agrees_with_autodiff() {
         spoken += usize::from(step.gradients.effects.iter().any(|value| *value != 0.0));
         attended += usize::from(step.gradients.attention.key.iter().any(|value| *value != 0.0));
         twice += usize::from(step.gradients.attention.between.iter().any(|value| *value != 0.0));
-        let with_dead = step.gradients.encoder.clone();
-        step.run(&model, &to_vec(case.rows.clone()), &kernel::Task::default());
-        revived += usize::from(with_dead != step.gradients.encoder);
+        revived += usize::from(case.by_kernel(false).gradients.encoder != step.gradients.encoder);
     }
     let counts = [refitted, spoken, revived, attended, twice];
     assert!(counts.iter().all(|count| *count > 60), "{counts:?}");
     assert!(large > 10 * small, "{small} gradients beside {large} have cancelled");
+}
+
+#[test]
+fn so_it_does_at_the_sizes_of_a_run() {
+    let plain = CsaeConfig::new(128).with_n_features(256).with_sparsity_k(32);
+    let attention = |size: usize| {
+        let config = AttentionConfig::new().with_combination_size(size);
+        plain.clone().with_attention(Some(config.with_gate(size > 2)))
+    };
+    let configs = [
+        plain.clone(),
+        plain.clone().with_units(Some(UnitsConfig::new())).with_refit_steps(3),
+        attention(2),
+        attention(4),
+    ];
+    // The second seed has dead features.
+    for (seed, config) in
+        [1, 2].into_iter().flat_map(|seed| configs.iter().map(move |one| (seed, one)))
+    {
+        let case = Case::of(config, seed, &mut random::stream(seed, "cases"), 512);
+        case.compare(seed, &mut case.by_kernel(true));
+    }
 }
 
 #[test]
