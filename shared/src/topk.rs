@@ -3,6 +3,8 @@
 use burn::prelude::*;
 use burn::tensor::IndexingUpdateOp;
 
+use crate::linear::rows_of;
+
 /// The features that stay active, strongest first. Both fields have the shape `[batch, k]`.
 #[derive(Clone, Debug)]
 pub struct TopK {
@@ -21,6 +23,14 @@ impl TopK {
         let (_, indices) = features.clone().without_autodiff().topk_with_indices(k, 1);
         let values = features.gather(1, indices.clone());
         Self { values, indices }
+    }
+
+    /// Each active feature as a token, its row of `embedding`, `[n_features, width]`, times how strongly it
+    /// fires: `[batch, k, width]`.
+    pub fn tokens(&self, embedding: Tensor<2>) -> Tensor<3> {
+        let ([batch, k], [_, width]) = (self.values.dims(), embedding.dims());
+        let rows = rows_of(embedding, self.indices.clone().reshape([batch * k]));
+        rows.reshape([batch, k, width]) * self.values.clone().unsqueeze_dim(2)
     }
 
     /// All features of every row, 0 where a feature is not active: `[batch, n_features]`.

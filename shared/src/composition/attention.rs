@@ -130,10 +130,7 @@ impl Attention {
     pub fn forward_plain(&self, active: &TopK, combination_size: usize) -> AttentionOutput {
         let [batch, k] = active.values.dims();
         let slots = Slots::of(active);
-        let of_active =
-            |table: Tensor<2>| rows_of(table, active.indices.clone().reshape([batch * k]));
-        let tokens = of_active(self.embedding.val()).reshape([batch, k, self.width()])
-            * active.values.clone().unsqueeze_dim(2); // [batch, k, d_compose]
+        let tokens = active.tokens(self.embedding.val()); // [batch, k, d_compose]
 
         let (mut composed, mut partners, mut weights) =
             self.round(tokens.clone(), &slots, combination_size);
@@ -144,7 +141,8 @@ impl Attention {
         }
 
         let gate = self.gate.as_ref().map(|gate| {
-            let bias = of_active(gate.bias.val().unsqueeze_dim(1));
+            let own = active.indices.clone().reshape([batch * k]);
+            let bias = rows_of(gate.bias.val().unsqueeze_dim(1), own);
             sigmoid(
                 linear(tokens, gate.token.val())
                     + linear(composed.clone(), gate.composed.val())
@@ -193,10 +191,6 @@ impl Attention {
             .swap_dims(1, 2)
             .reshape([batch, k, width]);
         (composed, partners, weights)
-    }
-
-    fn width(&self) -> usize {
-        self.embedding.val().dims()[1]
     }
 }
 

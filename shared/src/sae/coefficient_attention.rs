@@ -7,12 +7,11 @@
 
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::IndexingUpdateOp;
 use burn::tensor::activation::{relu, sigmoid, softmax};
 
 use super::{Autoencoder, SaeOutput, Teachable, encode, with_unit_rows};
 use crate::csae::unit_rows;
-use crate::linear::{linear, rows_of};
+use crate::linear::linear;
 use crate::weights::{param, to_vec};
 use crate::{TopK, random};
 
@@ -108,9 +107,7 @@ impl CoefficientAttention {
         let [batch, k] = active.values.dims();
         let [_, width] = self.embedding.val().dims();
         let d_head = width / self.n_heads;
-        let numbers = active.indices.clone().reshape([batch * k]);
-        let tokens = rows_of(self.embedding.val(), numbers).reshape([batch, k, width])
-            * active.values.clone().unsqueeze_dim::<3>(2);
+        let tokens = active.tokens(self.embedding.val());
         let heads = |weight: &Param<Tensor<2>>| {
             linear(tokens.clone(), weight.val())
                 .reshape([batch, k, self.n_heads, d_head])
@@ -144,15 +141,10 @@ impl Autoencoder for CoefficientAttention {
     }
 
     fn decode(&self, active: &TopK) -> Tensor<2> {
-        let [batch, _] = active.values.dims();
         let [n_features, _] = self.decoder.val().dims();
-        let dense = Tensor::zeros([batch, n_features], &active.values.device()).scatter(
-            1,
-            active.indices.clone(),
-            self.reweighted(active),
-            IndexingUpdateOp::Add,
-        );
-        dense.matmul(self.decoder.val()) + self.decoder_bias.val().unsqueeze()
+        let heard = TopK { values: self.reweighted(active), indices: active.indices.clone() };
+        heard.into_dense(n_features).matmul(self.decoder.val())
+            + self.decoder_bias.val().unsqueeze()
     }
 
     fn directions(&self) -> Tensor<2> {

@@ -7,7 +7,7 @@ use burn::prelude::*;
 use rand::RngExt;
 use shared::kernels::on_processor;
 use shared::vocab::Vocab;
-use shared::weights::{self, Weight, Weights, param};
+use shared::weights::{self, Weights};
 use shared::{AttentionConfig, CharLmConfig, CsaeConfig, UnitsConfig, random};
 
 use super::ratios::Times;
@@ -22,7 +22,7 @@ use crate::results;
 use crate::train::autoencoder::{self, AutoencoderTask};
 use crate::train::lm::{self, LmTask};
 use crate::train::rows::RecordedRows;
-use crate::train::{Observer, Snapshot};
+use crate::train::{Observer, Snapshot, composition, put_silence};
 
 /// Steps before the clock counts: the first also measures losses.
 const WARM_UP: u64 = 5;
@@ -213,24 +213,18 @@ pub(super) fn learn(
 pub fn with_parts(config: &CsaeConfig, device: &Device) -> Snapshot {
     let mut model = config.init(1, device);
     let n_features = config.n_features;
-    if let Some(units) = &mut model.units {
+    model.units = model.units.map(|units| {
         let [n_units, d_model] = units.effects.val().dims();
-        let mut parts = vec![0.0; n_features * n_units];
-        for unit in 0..n_units {
-            for part in [unit, unit + n_units] {
-                parts[part % n_features * n_units + unit] = 1.0;
-            }
-        }
-        units.parts = param(parts, [n_features, n_units], device).set_require_grad(false);
+        let parts: Vec<[usize; 2]> =
+            (0..n_units).map(|unit| [unit, unit + n_units].map(|part| part % n_features)).collect();
         let mut stream = random::stream(1, "effects of a speed test");
         let effects = random::normal(&mut stream, n_units * d_model, 0.1);
-        units.effects = param(effects, [n_units, d_model], device);
-    }
+        let parts = parts.iter().map(|parts| &parts[..]);
+        composition::with_parts(units, parts.zip(effects.chunks_exact(d_model)))
+    });
     let mut all = Weights::new();
     weights::put(&mut all, "model.", weights::of(&model));
-    let zeros = |count: usize| Weight { shape: vec![count], values: vec![0.0; count] };
-    all.insert("silent".into(), zeros(n_features));
-    all.insert("any_dead".into(), zeros(1));
+    put_silence(&mut all, &Tensor::zeros([n_features], device), false);
     Snapshot { weights: all, ..Snapshot::default() }
 }
 

@@ -10,10 +10,10 @@ use shared::kernels::on_processor;
 pub enum Task {
     /// A training step of the language model of the profile `cpu`
     LanguageModel,
-    /// A training step of the language model of the profile `full`; if not named, on a card only
-    LanguageModelLarge,
     /// A character that this language model writes
     Writing,
+    /// A training step of the language model of the profile `full`; if not named, on a card only
+    LanguageModelLarge,
     /// A training step of TopK, 128 -> 256, k = 32
     Topk,
     /// A training step of TopK, 384 -> 4096, k = 32

@@ -16,7 +16,7 @@ use shared::{Csae, Limits, TopK, Units, random};
 use crate::analysis::active_rows::ActiveRows;
 use crate::analysis::exact_code::{Coding, ExactCode};
 use crate::analysis::screening::sparse::SparseRows;
-use crate::analysis::screening::{Evidence, FoundCombination, ScreeningConfig, fitted, screen};
+use crate::analysis::screening::{Evidence, ScreeningConfig, fitted, screen};
 use crate::plan::CompositionTraining;
 
 /// How many rows the model is given at once.
@@ -76,7 +76,8 @@ pub fn recompose(
         let sizes: Vec<usize> = found.iter().map(|one| one.parts.len()).collect();
         found = fitted(&evidence, &config, &by_chance(&code.rows, &sizes, config.support, seed))?;
     }
-    model.units = Some(with_parts(units, &found));
+    let found = found.iter().map(|one| (&one.parts[..], &one.effect[..]));
+    model.units = Some(with_parts(units, found));
     Ok(model)
 }
 
@@ -155,14 +156,18 @@ fn transcoded(model: &Csae, rows: Tensor<2>, targets: Tensor<2>, limits: Limits)
     ExactCode { rows: active.codes(), residuals }
 }
 
-fn with_parts(mut units: Units, found: &[FoundCombination]) -> Units {
+/// The units with these parts and effects, one after the other; those that are left are free.
+pub(crate) fn with_parts<'a>(
+    mut units: Units,
+    combinations: impl Iterator<Item = (&'a [usize], &'a [f32])>,
+) -> Units {
     let [n_features, n_units] = units.parts.val().dims();
     let [_, d_model] = units.effects.val().dims();
     let mut parts = vec![0.0; n_features * n_units];
     let mut effects = vec![0.0; n_units * d_model];
-    for (unit, found) in found.iter().take(n_units).enumerate() {
-        found.parts.iter().for_each(|part| parts[part * n_units + unit] = 1.0);
-        effects[unit * d_model..][..d_model].copy_from_slice(&found.effect);
+    for (unit, (own, effect)) in combinations.take(n_units).enumerate() {
+        own.iter().for_each(|part| parts[part * n_units + unit] = 1.0);
+        effects[unit * d_model..][..d_model].copy_from_slice(effect);
     }
     let device = units.effects.val().device();
     units.parts = param(parts, [n_features, n_units], &device).set_require_grad(false);

@@ -63,7 +63,7 @@ impl Snapshot {
 }
 
 /// Keeps for how many rows each feature has been silent, and whether one was dead when last looked.
-fn put_silence(all: &mut Weights, silent: &Tensor<1>, any_dead: bool) {
+pub(crate) fn put_silence(all: &mut Weights, silent: &Tensor<1>, any_dead: bool) {
     let silent = to_vec(silent.clone());
     all.insert("silent".into(), Weight { shape: vec![silent.len()], values: silent });
     let any_dead = vec![f32::from(u8::from(any_dead))];

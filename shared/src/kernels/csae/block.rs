@@ -71,7 +71,7 @@ pub(super) struct Block {
     slopes: Vec<f32>,
     /// The slopes along each step's change: `[rows, steps, width]`.
     pulls: Vec<f32>,
-    /// Their sums over the steps: `[rows, width]`.
+    /// Their sums over the steps: `[rows, width]`. With a table of products.
     pulled: Vec<f32>,
     /// What was left before each step: `[rows, steps, d_model]`. Without a table of products.
     before: Vec<f32>,
@@ -192,8 +192,8 @@ impl Block {
         self.residual.resize(rows * d_model, 0.0);
         self.slopes.resize(rows * self.width, 0.0);
         self.pulls.resize(rows * self.steps * self.width, 0.0);
-        self.pulled.resize(rows * self.width, 0.0);
         let has_table = !context.gram.is_empty();
+        self.pulled.resize(if has_table { rows * self.width } else { 0 }, 0.0);
         let echoes = if has_table { 0 } else { rows * self.steps * d_model };
         self.before.resize(echoes, 0.0);
         self.echoes.resize(echoes, 0.0);
@@ -278,12 +278,12 @@ impl Block {
         let pulls = &mut self.pulls[row * steps * width..][..steps * width];
         let refit = Refit { lanes, active: count, width, gram: &self.gram };
         refit.backward(self.pace, values, slopes, pulls, &mut self.space[..width]);
-        let pulled = &mut self.pulled[row * width..][..width];
-        pulled.fill(0.0);
-        for pulls in pulls.chunks_exact(width) {
-            pulled.iter_mut().zip(pulls).for_each(|(sum, pull)| *sum += pull);
-        }
         if !context.gram.is_empty() {
+            let pulled = &mut self.pulled[row * width..][..width];
+            pulled.fill(0.0);
+            for pulls in pulls.chunks_exact(width) {
+                pulled.iter_mut().zip(pulls).for_each(|(sum, pull)| *sum += pull);
+            }
             return;
         }
         let centred = &self.centred[row * d_model..][..d_model];

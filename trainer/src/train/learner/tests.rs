@@ -90,8 +90,8 @@ impl Case {
         (terms.mse.into_scalar(), terms.auxk.map(|auxk| auxk.into_scalar()), all)
     }
 
-    /// By the kernel, with what its dead features are to explain or without.
-    fn by_kernel(&self, with_dead: bool) -> kernel::Step {
+    /// By the kernel, for a task.
+    fn by_kernel(&self, step: &mut kernel::Step, task: &kernel::Task) {
         let parameters = Parameters::of(&self.model);
         let thresholds = thresholds(&self.model);
         let speakers = |units: &shared::Units| Speakers {
@@ -107,15 +107,14 @@ impl Case {
             sparsity_k: self.limits.sparsity_k,
             choice: Choice::Row,
         };
-        let mut step = kernel::Step::default();
-        let dead = self.dead.as_deref().filter(|_| with_dead);
-        let task = kernel::Task { dead, firing_wakes: false, auxk_weight: 0.5 };
-        step.run(&model, &to_vec(self.rows.clone()), &task);
-        step
+        step.run(&model, &to_vec(self.rows.clone()), task);
     }
 
-    /// Panics where a step by the kernel is not the one by tensors.
-    fn compare(&self, seed: u64, step: &mut kernel::Step) {
+    /// A step by the kernel; panics where it is not the one by tensors.
+    fn compared(&self, seed: u64) -> kernel::Step {
+        let mut step = kernel::Step::default();
+        let dead = self.dead.as_deref();
+        self.by_kernel(&mut step, &kernel::Task { dead, firing_wakes: false, auxk_weight: 0.5 });
         let (mse, auxk, theirs) = self.by_tensors();
         assert_close(seed, "mse", &[step.mse as f32], &[mse]);
         assert_eq!(step.auxk.is_some(), auxk.is_some());
@@ -123,6 +122,7 @@ impl Case {
         for (name, ours) in step.gradients.named() {
             assert_close(seed, name, ours, &theirs[name].values);
         }
+        step
     }
 }
 
@@ -247,8 +247,7 @@ fn the_kernel_agrees_with_autodiff() {
     let (mut large, mut small) = (0, 0);
     for seed in 0..FIRST_WITH_TWO_ROUNDS + 120 {
         let case = Case::new(seed);
-        let mut step = case.by_kernel(true);
-        case.compare(seed, &mut step);
+        let mut step = case.compared(seed);
         for (_, ours) in step.gradients.named() {
             large += usize::from(largest(ours) > CANCELLED);
             small += usize::from(largest(ours) > 0.0 && largest(ours) <= CANCELLED);
@@ -257,7 +256,9 @@ fn the_kernel_agrees_with_autodiff() {
         spoken += usize::from(step.gradients.effects.iter().any(|value| *value != 0.0));
         attended += usize::from(step.gradients.attention.key.iter().any(|value| *value != 0.0));
         twice += usize::from(step.gradients.attention.between.iter().any(|value| *value != 0.0));
-        revived += usize::from(case.by_kernel(false).gradients.encoder != step.gradients.encoder);
+        let with_dead = step.gradients.encoder.clone();
+        case.by_kernel(&mut step, &kernel::Task::default());
+        revived += usize::from(with_dead != step.gradients.encoder);
     }
     let counts = [refitted, spoken, revived, attended, twice];
     assert!(counts.iter().all(|count| *count > 60), "{counts:?}");
@@ -282,7 +283,7 @@ fn so_it_does_at_the_sizes_of_a_run() {
         [1, 2].into_iter().flat_map(|seed| configs.iter().map(move |one| (seed, one)))
     {
         let case = Case::of(config, seed, &mut random::stream(seed, "cases"), 512);
-        case.compare(seed, &mut case.by_kernel(true));
+        case.compared(seed);
     }
 }
 
