@@ -1,5 +1,6 @@
 //! Independent work on several cores: each piece on its own share of the threads, because two small
-//! trainings side by side take less time than one after the other on twice the threads.
+//! trainings side by side take less time than one after the other on twice the threads. The last
+//! pieces, for which there is nothing left to stand beside, share all threads.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -40,15 +41,16 @@ pub fn side_by_side<J: Sync, R: Send>(
     if at_once <= 1 {
         return jobs.iter().map(work).collect();
     }
-    let threads = (rayon::current_num_threads() / at_once).max(1);
+    let all = rayon::current_num_threads();
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
     let worker = || -> Result<Vec<(usize, Result<R>)>> {
         let _end = End(&stopped);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         let mut done = vec![];
         while !stopped.load(Ordering::Relaxed) {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(place) else { break };
+            let threads = share(all, at_once, place, jobs.len());
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
             let result = pool.install(|| work(job));
             let has_failed = result.is_err();
             done.push((place, result));
@@ -69,6 +71,13 @@ pub fn side_by_side<J: Sync, R: Send>(
     // A job that was not begun has a failed one before it.
     done.sort_unstable_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// On how many of `all` threads the job at `place` of `count` is done, `at_once` of them side by side.
+/// It is the same in each run, whichever job ends first.
+fn share(all: usize, at_once: usize, place: usize, count: usize) -> usize {
+    let beside = if place < at_once { at_once } else { at_once.min(count - place) };
+    (all / beside).max(1)
 }
 
 /// A worker ends, for want of jobs, at an error or in a panic: the others begin no further job.
@@ -114,6 +123,16 @@ mod tests {
 
         assert_eq!(most.into_inner(), 2);
         assert_eq!(shares.unwrap(), [(threads / 2).max(1); 2]);
+    }
+
+    #[test]
+    fn the_last_jobs_share_all_threads() {
+        let shares: Vec<usize> = (0..6).map(|place| share(4, 4, place, 6)).collect();
+
+        assert_eq!(shares, [1, 1, 1, 1, 2, 4]);
+        assert_eq!([0, 1, 2].map(|place| share(2, 2, place, 3)), [1, 1, 2]);
+        assert_eq!([0, 1].map(|place| share(3, 2, place, 2)), [1, 1]);
+        assert_eq!(share(1, 2, 5, 6), 1);
     }
 
     #[test]

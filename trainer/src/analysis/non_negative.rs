@@ -1,5 +1,7 @@
 //! Exact codes: the non-negative least squares solution on some directions.
 
+use pulp::{Simd, WithSimd};
+
 /// Sweeps of coordinate descent, at most. Some twenty are usual.
 const SWEEPS: usize = 2_000;
 
@@ -20,23 +22,56 @@ pub fn non_negative_from(
     mut strengths: Vec<f64>,
     tolerance: f64,
 ) -> Vec<f64> {
-    let count = toward.len();
-    let tolerance = tolerance * toward.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
-    for _ in 0..SWEEPS {
-        let mut largest: f64 = 0.0;
-        for place in 0..count {
-            let gram = &gram[place * count..][..count];
-            let explained: f64 = gram.iter().zip(&strengths).map(|(g, f)| g * f).sum();
-            let step = (toward[place] - explained) / gram[place].max(f64::MIN_POSITIVE);
-            let next = f64::max(0.0, strengths[place] + step);
-            largest = largest.max((next - strengths[place]).abs());
-            strengths[place] = next;
+    let most = toward.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+    let left = toward.to_vec();
+    let tolerance = tolerance * most;
+    pulp::Arch::new().dispatch(Descent { gram, left, strengths: &mut strengths, tolerance });
+    strengths
+}
+
+/// Coordinate descent with the widest instructions that there are.
+struct Descent<'a> {
+    gram: &'a [f64],
+    /// What each direction says of what is left: `toward - G f`.
+    left: Vec<f64>,
+    strengths: &'a mut [f64],
+    tolerance: f64,
+}
+
+impl WithSimd for Descent<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { gram, mut left, strengths, tolerance } = self;
+        let count = left.len();
+        let scales: Vec<f64> = (0..count)
+            .map(|place| 1.0 / gram[place * count + place].max(f64::MIN_POSITIVE))
+            .collect();
+        for (strength, gram) in strengths.iter().zip(gram.chunks_exact(count.max(1))) {
+            take(&mut left, *strength, gram);
         }
-        if largest <= tolerance {
-            break;
+        for _ in 0..SWEEPS {
+            let mut largest: f64 = 0.0;
+            for place in 0..count {
+                let next = f64::max(0.0, strengths[place] + left[place] * scales[place]);
+                let step = next - strengths[place];
+                if step != 0.0 {
+                    take(&mut left, step, &gram[place * count..][..count]);
+                    strengths[place] = next;
+                    largest = largest.max(step.abs());
+                }
+            }
+            if largest <= tolerance {
+                break;
+            }
         }
     }
-    strengths
+}
+
+#[inline(always)]
+fn take(left: &mut [f64], times: f64, gram: &[f64]) {
+    left.iter_mut().zip(gram).for_each(|(left, product)| *left -= times * product);
 }
 
 #[cfg(test)]

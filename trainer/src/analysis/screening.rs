@@ -8,17 +8,20 @@
 mod growth;
 mod joint;
 mod pairs;
+mod partners;
 mod projection;
 pub mod sparse;
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use joint::Fit;
+use joint::{Alone, Fit};
 use pairs::Tried;
-use projection::Projection;
+use partners::Partners;
+use projection::{Factors, Projection};
 use sparse::{Column, SparseRows};
 
 use super::vectors::{add, dot};
@@ -191,8 +194,7 @@ pub fn without_effects(
             add(row, -strength, &combination.effect);
         }
     }
-    let rows = left.par_chunks_exact_mut(evidence.d_model).enumerate();
-    rows.for_each(|(row, left)| bench.projection.clear_row(evidence.codes, row, left));
+    bench.clear_rows(&mut left);
     Ok(left)
 }
 
@@ -204,8 +206,14 @@ struct Bench<'a> {
     /// The rows on which each feature is active.
     columns: Vec<Column>,
     projection: Projection,
+    /// For the projection of each row.
+    factors: Factors,
     /// What no combination of a row's active features can explain: `[rows, d_model]`.
     residuals: Vec<f32>,
+    /// With whom each feature is active.
+    partners: OnceLock<Vec<Partners>>,
+    /// The part of every regression in which there is no combination.
+    alone: OnceLock<Alone>,
 }
 
 impl<'a> Bench<'a> {
@@ -235,10 +243,33 @@ impl<'a> Bench<'a> {
             direction.iter().map(move |value| value / length)
         });
         let projection = Projection::new(units.collect(), d_model);
+        let factors = Factors::new(&projection, codes);
+        let mut bench = Self {
+            evidence: *evidence,
+            config,
+            n_features,
+            columns,
+            projection,
+            factors,
+            residuals: vec![],
+            partners: OnceLock::new(),
+            alone: OnceLock::new(),
+        };
         let mut residuals = residuals.to_vec();
-        let rows = residuals.par_chunks_exact_mut(d_model).enumerate();
-        rows.for_each(|(row, residual)| projection.clear_row(codes, row, residual));
-        Ok(Self { evidence: *evidence, config, n_features, columns, projection, residuals })
+        bench.clear_rows(&mut residuals);
+        bench.residuals = residuals;
+        Ok(bench)
+    }
+
+    /// Leaves of each row what its active features cannot say.
+    fn clear_rows(&self, rows: &mut [f32]) {
+        let rows = rows.par_chunks_exact_mut(self.evidence.d_model).enumerate();
+        rows.for_each_init(Vec::new, |solution, (row, left)| self.clear_row(row, solution, left));
+    }
+
+    fn clear_row(&self, row: usize, solution: &mut Vec<f32>, vector: &mut [f32]) {
+        let (features, _) = self.evidence.codes.row(row);
+        self.projection.clear_by(features, self.factors.of(row), solution, vector);
     }
 
     /// The rows on which all parts are active, with the geometric mean of their strengths.
@@ -360,7 +391,8 @@ impl<'a> Bench<'a> {
     /// `(I - Proj of span{d_j: j in parts}) vector`.
     fn outside(&self, vector: &[f32], parts: &[usize]) -> Vec<f32> {
         let mut vector = vector.to_vec();
-        self.projection.clear(parts.iter().copied(), &mut vector);
+        let parts: Vec<u32> = parts.iter().map(|&part| part as u32).collect();
+        self.projection.clear(&parts, &mut vector);
         vector
     }
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 /// `a . b`, in eight sums side by side, which the processor can add at once.
+#[inline(always)]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
     let rest = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum::<f32>();
@@ -33,6 +34,7 @@ pub fn cosine(one: &[f32], other: &[f32]) -> f64 {
 }
 
 /// `to += times * what`.
+#[inline(always)]
 pub fn add(to: &mut [f32], times: f32, what: &[f32]) {
     to.iter_mut().zip(what).for_each(|(to, what)| *to += times * what);
 }

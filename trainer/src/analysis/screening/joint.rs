@@ -2,6 +2,7 @@
 
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::sparse::{Column, SparseRows};
@@ -44,6 +45,15 @@ impl Fit {
     }
 }
 
+/// The sums of a regression over the features' own columns: whatever the combinations are, they are
+/// the same.
+pub(super) struct Alone {
+    /// `Z'Z`, a row for each feature.
+    gram: Vec<Vec<f64>>,
+    /// `Z'E` of the residuals before any step, a row for each feature.
+    target: Vec<Vec<f64>>,
+}
+
 impl Bench<'_> {
     /// Regresses the residuals on the features' strengths and the combinations' together.
     ///
@@ -52,20 +62,21 @@ impl Bench<'_> {
     pub(super) fn fit(&self, found: &[Vec<usize>]) -> Result<Fit, ScreeningError> {
         let width = self.evidence.d_model;
         let firings: Vec<Column> = found.par_iter().map(|parts| self.firing(parts)).collect();
-        let columns = [self.columns.as_slice(), &firings].concat();
-        let rows = SparseRows::from_columns(&columns, self.evidence.codes.len());
-        let count = columns.len();
+        let fired = SparseRows::from_columns(&firings, self.evidence.codes.len());
+        let count = self.n_features + firings.len();
         let factor =
-            self.gram(&columns, &rows).llt(Side::Lower).map_err(|_| ScreeningError::NotFinite)?;
+            self.gram(&firings, &fired).llt(Side::Lower).map_err(|_| ScreeningError::NotFinite)?;
         let mut coefficients = vec![0.0; count * width];
-        let (mut residuals, mut noise) = (self.residuals.clone(), 0.0);
+        let mut left: Option<(Vec<f32>, f64)> = None;
         for _ in 0..STEPS {
-            let step = factor.solve(&self.target(&columns, &residuals)); // [columns, d_model]
+            let residuals = left.as_ref().map(|(residuals, _)| &residuals[..]);
+            let step = factor.solve(&self.target(&firings, residuals)); // [columns, d_model]
             for (place, coefficient) in coefficients.iter_mut().enumerate() {
                 *coefficient += step[(place / width, place % width)] as f32;
             }
-            (residuals, noise) = self.leave(&rows, &coefficients);
+            left = Some(self.leave(&fired, &coefficients));
         }
+        let (residuals, noise) = left.unwrap_or_default();
         let inverse = factor.solve(Mat::<f64>::identity(count, count));
         let effects = coefficients.split_off(self.n_features * width);
         let (mut gains, mut lengths) = (Vec::new(), Vec::new());
@@ -83,61 +94,147 @@ impl Bench<'_> {
         }
     }
 
-    /// `Z'Z` with its ridge, `[columns, columns]`. Each column sums over its own rows in their
-    /// order, so the sums do not depend on the threads.
-    fn gram(&self, columns: &[Column], rows: &SparseRows) -> Mat<f64> {
-        let products = |column: &Column| {
-            let mut products = vec![0.0_f64; columns.len()];
-            for &(row, own) in column {
-                for (other, strength) in rows.entries_of(row as usize) {
-                    products[other] += f64::from(own * strength);
-                }
-            }
-            products
-        };
-        let sums: Vec<Vec<f64>> = columns.par_iter().map(products).collect();
+    fn alone(&self) -> &Alone {
+        self.alone.get_or_init(|| Alone {
+            gram: self
+                .products(&self.columns, &SparseRows::from_columns(&[], self.evidence.codes.len())),
+            target: self.sums(&self.columns, &self.residuals),
+        })
+    }
+
+    /// `Z'Z` with its ridge, `[columns, columns]`, of the features and the combinations after them.
+    /// Each column sums over its own rows in their order, so the sums do not depend on the threads.
+    fn gram(&self, firings: &[Column], fired: &SparseRows) -> Mat<f64> {
+        let alone = &self.alone().gram;
+        let combined = self.products(firings, fired);
+        let count = self.n_features + firings.len();
         let ridge = self.config.ridge.max(1e-9);
-        Mat::from_fn(columns.len(), columns.len(), |row, column| {
-            let product = sums[row][column];
+        Mat::from_fn(count, count, |row, column| {
+            let (first, last) = (row.min(column), row.max(column));
+            let product = match last.checked_sub(self.n_features) {
+                None => alone[last][first],
+                Some(place) => combined[place][first],
+            };
             // A column that is never active is its own ridge.
             if row == column { product * (1.0 + ridge) + 1e-9 } else { product }
         })
     }
 
-    /// `Z'E`, `[columns, d_model]`, summed as in [`gram`](Self::gram).
-    fn target(&self, columns: &[Column], residuals: &[f32]) -> Mat<f64> {
+    /// The products of some columns with every feature's and then with those of `fired`.
+    fn products(&self, columns: &[Column], fired: &SparseRows) -> Vec<Vec<f64>> {
+        let count = self.n_features + fired.largest_id().map_or(0, |id| id + 1);
+        let products = |column: &Column| {
+            let mut products = vec![0.0_f64; count];
+            for &(row, own) in column {
+                for (other, strength) in self.strengths(row as usize, fired) {
+                    products[other] += f64::from(own * strength);
+                }
+            }
+            products
+        };
+        columns.par_iter().map(products).collect()
+    }
+
+    /// The columns that are active on a row, features first, with their strengths.
+    fn strengths(&self, row: usize, fired: &SparseRows) -> impl Iterator<Item = (usize, f32)> {
+        let combinations = fired.entries_of(row);
+        let combinations =
+            combinations.map(|(place, strength)| (self.n_features + place, strength));
+        self.evidence.codes.entries_of(row).chain(combinations)
+    }
+
+    /// `Z'E`, `[columns, d_model]`, summed as in [`gram`](Self::gram), of these residuals or of those
+    /// before any step.
+    fn target(&self, firings: &[Column], residuals: Option<&[f32]>) -> Mat<f64> {
+        let new;
+        let alone = match residuals {
+            None => &self.alone().target,
+            Some(residuals) => {
+                new = self.sums(&self.columns, residuals);
+                &new
+            }
+        };
+        let combined = self.sums(firings, residuals.unwrap_or(&self.residuals));
+        let count = self.n_features + firings.len();
+        Mat::from_fn(count, self.evidence.d_model, |row, column| {
+            match row.checked_sub(self.n_features) {
+                None => alone[row][column],
+                Some(place) => combined[place][column],
+            }
+        })
+    }
+
+    /// The sum over each column's rows of its strength times the residual.
+    fn sums(&self, columns: &[Column], residuals: &[f32]) -> Vec<Vec<f64>> {
         let width = self.evidence.d_model;
         let sum = |column: &Column| {
-            let mut sum = vec![0.0_f64; width];
-            for &(row, own) in column {
-                let residual = &residuals[row as usize * width..][..width];
-                let each = sum.iter_mut().zip(residual);
-                each.for_each(|(sum, value)| *sum += f64::from(own * value));
-            }
+            let mut sum = vec![0.0; width];
+            pulp::Arch::new().dispatch(Sum { column, residuals, sum: &mut sum });
             sum
         };
-        let sums: Vec<Vec<f64>> = columns.par_iter().map(sum).collect();
-        Mat::from_fn(columns.len(), width, |row, column| sums[row][column])
+        columns.par_iter().map(sum).collect()
     }
 
     /// What the coefficients leave of the residuals, and the mean energy of a row of it.
-    fn leave(&self, rows: &SparseRows, coefficients: &[f32]) -> (Vec<f32>, f64) {
+    fn leave(&self, fired: &SparseRows, coefficients: &[f32]) -> (Vec<f32>, f64) {
         let width = self.evidence.d_model;
         let mut residuals = self.residuals.clone();
         let energies: Vec<f64> = residuals
             .par_chunks_exact_mut(width)
             .enumerate()
-            .map(|(row, residual)| {
-                let mut explained = vec![0.0; width];
-                for (column, strength) in rows.entries_of(row) {
-                    add(&mut explained, strength, &coefficients[column * width..][..width]);
-                }
-                self.projection.clear_row(self.evidence.codes, row, &mut explained);
-                add(residual, -1.0, &explained);
-                f64::from(dot(residual, residual))
-            })
+            .map_init(
+                || (vec![0.0; width], vec![]),
+                |(explained, solution), (row, residual)| {
+                    let strengths = self.strengths(row, fired);
+                    pulp::Arch::new().dispatch(Explain { strengths, coefficients, explained });
+                    self.clear_row(row, solution, explained);
+                    add(residual, -1.0, explained);
+                    f64::from(dot(residual, residual))
+                },
+            )
             .collect();
         let noise = energies.iter().sum::<f64>() / energies.len().max(1) as f64;
         (residuals, noise)
+    }
+}
+
+/// Adds up a column's residuals with the widest instructions that there are.
+struct Sum<'a> {
+    column: &'a Column,
+    residuals: &'a [f32],
+    sum: &'a mut [f64],
+}
+
+impl WithSimd for Sum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let width = self.sum.len();
+        for &(row, own) in self.column {
+            let residual = &self.residuals[row as usize * width..][..width];
+            let each = self.sum.iter_mut().zip(residual);
+            each.for_each(|(sum, value)| *sum += f64::from(own * value));
+        }
+    }
+}
+
+/// Adds up what the columns of a row explain with the widest instructions that there are.
+struct Explain<'a, T> {
+    strengths: T,
+    coefficients: &'a [f32],
+    explained: &'a mut [f32],
+}
+
+impl<T: Iterator<Item = (usize, f32)>> WithSimd for Explain<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let width = self.explained.len();
+        self.explained.fill(0.0);
+        for (column, strength) in self.strengths {
+            add(self.explained, strength, &self.coefficients[column * width..][..width]);
+        }
     }
 }

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use shared::random::stream;
 
 use super::joint::Fit;
-use super::{Bench, add, dot};
+use super::partners::{Partners, STRIP, Strips};
+use super::{Bench, dot};
 
 /// How often each pair got a combination. Who failed twice is not tried again.
 pub(super) type Tried = HashMap<(usize, usize), usize>;
@@ -20,16 +21,6 @@ struct Pair {
     delta: f64,
     /// `sum of w^2`.
     square: f64,
-}
-
-/// Sums over the rows of one feature, for each other feature.
-struct Sums {
-    /// `sum of w e`: `[n_features, d_model]`.
-    effect: Vec<f32>,
-    /// `sum of w^2`: `[n_features]`.
-    square: Vec<f32>,
-    /// How many rows: `[n_features]`.
-    support: Vec<usize>,
 }
 
 impl Bench<'_> {
@@ -48,14 +39,13 @@ impl Bench<'_> {
         // A part of a larger combination shows less of its effect.
         let least = (self.config.keep * self.config.least_effect).powi(2);
         let is_long = |pair: &Pair| pair.delta - fit.noise >= least * pair.square;
-        let mut pairs: Vec<Pair> = (0..self.n_features)
-            .into_par_iter()
-            .map_init(
-                || self.sums(),
-                |sums, first| self.pairs_of(first, &rows_of(self, first), &fit.residuals, sums),
-            )
-            .flatten()
-            .collect();
+        let strips = Strips::new(&fit.residuals, self.evidence.d_model);
+        let pairs_of = |first: usize| {
+            let rows: Vec<u32> = (0..self.columns[first].len() as u32).collect();
+            self.pairs_of(first, &[rows], &strips).concat()
+        };
+        let mut pairs: Vec<Pair> =
+            (0..self.n_features).into_par_iter().flat_map(pairs_of).collect();
         pairs.retain(|pair| {
             let times = tried.get(&(pair.first, pair.second)).copied().unwrap_or(0);
             pair.delta > threshold && is_long(pair) && times < 2 && !inside(pair)
@@ -81,22 +71,23 @@ impl Bench<'_> {
     /// spread of the permutations' maxima: `mean + spread (sqrt 6 / pi) (-ln(-ln(1 - level)) - g)`.
     pub(super) fn threshold(&self, fit: &Fit, round: usize) -> f64 {
         let count = self.config.permutations.max(2);
+        let strips = Strips::new(&fit.residuals, self.evidence.d_model);
         let maxima: Vec<Vec<f64>> = (0..self.n_features)
             .into_par_iter()
-            .map_init(
-                || self.sums(),
-                |sums, first| {
-                    let name = format!("null {round} {first}");
-                    let mut random = stream(self.config.seed, &name);
-                    let mut rows = rows_of(self, first);
-                    let one = |_| {
+            .map(|first| {
+                let name = format!("null {round} {first}");
+                let mut random = stream(self.config.seed, &name);
+                let mut rows: Vec<u32> = (0..self.columns[first].len() as u32).collect();
+                let permutations: Vec<Vec<u32>> = (0..count)
+                    .map(|_| {
                         rows.shuffle(&mut random);
-                        let pairs = self.pairs_of(first, &rows, &fit.residuals, sums);
-                        pairs.iter().map(|pair| pair.delta).fold(0.0, f64::max)
-                    };
-                    (0..count).map(one).collect()
-                },
-            )
+                        rows.clone()
+                    })
+                    .collect();
+                let largest =
+                    |pairs: Vec<Pair>| pairs.iter().map(|pair| pair.delta).fold(0.0, f64::max);
+                self.pairs_of(first, &permutations, &strips).into_iter().map(largest).collect()
+            })
             .collect();
         let best: Vec<f64> = (0..count)
             .map(|place| maxima.iter().map(|maxima| maxima[place]).fold(0.0, f64::max))
@@ -109,49 +100,36 @@ impl Bench<'_> {
         mean + spread * above * 6.0_f64.sqrt() / std::f64::consts::PI
     }
 
-    fn sums(&self) -> Sums {
-        Sums {
-            effect: vec![0.0; self.n_features * self.evidence.d_model],
-            square: vec![0.0; self.n_features],
-            support: vec![0; self.n_features],
-        }
-    }
-
     /// All pairs of `first` with a later feature that have support:
     /// `delta = |(I - Proj span{d_i, d_j}) sum of w e|^2 / sum of w^2`, `w = sqrt(f_i f_j)`.
-    /// `sources` says for each row of `first` which row's residual belongs to it.
-    fn pairs_of(
-        &self,
-        first: usize,
-        sources: &[u32],
-        residuals: &[f32],
-        sums: &mut Sums,
-    ) -> Vec<Pair> {
+    /// Each of `orders` says for each row of `first` which of these rows' residual belongs to it; for
+    /// each the pairs are another list.
+    fn pairs_of(&self, first: usize, orders: &[Vec<u32>], residuals: &Strips) -> Vec<Vec<Pair>> {
         let width = self.evidence.d_model;
-        sums.effect[first * width..].fill(0.0);
-        sums.square[first..].fill(0.0);
-        sums.support[first..].fill(0);
-        for (&(row, own), &source) in self.columns[first].iter().zip(sources) {
-            let residual = &residuals[source as usize * width..][..width];
-            let (ids, strengths) = self.evidence.codes.row(row as usize);
-            let later = ids.partition_point(|&id| id as usize <= first);
-            for (&other, &strength) in ids[later..].iter().zip(&strengths[later..]) {
-                let other = other as usize;
-                let square = own * strength;
-                add(&mut sums.effect[other * width..][..width], square.sqrt(), residual);
-                sums.square[other] += square;
-                sums.support[other] += 1;
+        let of_all = || Partners::of_all(self.evidence.codes, &self.columns);
+        let partners = &self.partners.get_or_init(of_all)[first];
+        let mut effects = vec![vec![0.0; self.n_features * width]; orders.len()];
+        for (strip, from) in residuals.of(&self.columns[first]).zip((0..width).step_by(STRIP)) {
+            for (order, effects) in orders.iter().zip(&mut effects) {
+                let sums = partners.sums(&strip, order);
+                for (effect, sum) in effects.chunks_exact_mut(width).zip(&sums) {
+                    let part = effect[from..].iter_mut().take(STRIP);
+                    part.zip(sum).for_each(|(effect, sum)| *effect = *sum);
+                }
             }
         }
         let least = self.config.support.max(1);
-        let supported = (first + 1..self.n_features).filter(|&other| sums.support[other] >= least);
-        let pair = |second: usize| {
-            let effect = &sums.effect[second * width..][..width];
-            let square = f64::from(sums.square[second]);
+        let supported = |other: &usize| partners.support[*other] >= least;
+        let supported: Vec<usize> = (first + 1..self.n_features).filter(supported).collect();
+        let pair = |effects: &[f32], second: usize| {
+            let effect = &effects[second * width..][..width];
+            let square = f64::from(partners.squares[second]);
             let delta = self.outside_of_pair(effect, first, second) / square;
             Pair { first, second, delta, square }
         };
-        supported.map(pair).collect()
+        let pairs =
+            |effects: &Vec<f32>| supported.iter().map(|second| pair(effects, *second)).collect();
+        effects.iter().map(pairs).collect()
     }
 
     /// `|(I - Proj span{d_i, d_j}) vector|^2`, by the inverse of the two directions' Gram matrix.
@@ -162,9 +140,4 @@ impl Bench<'_> {
         let inside = (a * a - 2.0 * a * b * cosine + b * b) / (1.0 - cosine * cosine).max(1e-6);
         (f64::from(dot(vector, vector)) - inside).max(0.0)
     }
-}
-
-/// The rows of a feature in their own order.
-fn rows_of(bench: &Bench, feature: usize) -> Vec<u32> {
-    bench.columns[feature].iter().map(|entry| entry.0).collect()
 }
