@@ -95,6 +95,18 @@ fn norm(width: usize, device: &Device) -> LayerNorm {
 }
 
 impl CharLm {
+    /// The shape.
+    pub fn config(&self) -> CharLmConfig {
+        let [vocab_size, d_model] = self.token_embedding.val().dims();
+        CharLmConfig {
+            vocab_size,
+            n_layers: self.blocks.len(),
+            n_heads: self.blocks.first().map_or(1, |block| block.n_heads),
+            d_model,
+            block_size: self.position_embedding.val().dims()[0],
+        }
+    }
+
     /// The logits of the next character at every position: `[batch, length, vocab_size]`.
     ///
     /// `ids` has the shape `[batch, length]` with `length <= block_size`.

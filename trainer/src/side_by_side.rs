@@ -1,6 +1,6 @@
 //! Independent work on several cores: each piece on its own share of the threads, because two small
-//! trainings side by side take less time than one after the other on twice the threads. The last
-//! pieces, for which there is nothing left to stand beside, share all threads.
+//! trainings side by side take less time than one after the other on twice the threads. The fewer
+//! are left to begin, the more threads each gets.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -73,8 +73,9 @@ pub fn side_by_side<J: Sync, R: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// On how many of `all` threads the job at `place` of `count` is done, `at_once` of them side by side.
-/// It is the same in each run, whichever job ends first.
+/// On how many of `all` threads the job at `place` of `count` is done, `at_once` of them side by
+/// side. It is the same in each run, whichever job ends first; for a while the last jobs may have
+/// more threads together than there are.
 fn share(all: usize, at_once: usize, place: usize, count: usize) -> usize {
     let beside = if place < at_once { at_once } else { at_once.min(count - place) };
     (all / beside).max(1)
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_jobs_share_all_threads() {
+    fn the_last_jobs_have_more_threads() {
         let shares: Vec<usize> = (0..6).map(|place| share(4, 4, place, 6)).collect();
 
         assert_eq!(shares, [1, 1, 1, 1, 2, 4]);

@@ -7,10 +7,14 @@
 use anyhow::Result;
 use burn::prelude::*;
 use burn::tensor::activation::log_softmax;
+use rayon::prelude::*;
 use shared::bundle::Normalization;
+use shared::kernels::char_lm::{Forward, Layout};
+use shared::kernels::on_processor;
+use shared::reading::Window;
 use shared::report::Quality;
 use shared::sae::Autoencoder;
-use shared::weights::to_vec;
+use shared::weights::{self, WeightsError, to_vec};
 use shared::{CharLm, Csae, Limits};
 
 use super::active_rows::{ActiveRows, Firings};
@@ -21,10 +25,11 @@ use super::vectors::largest;
 use crate::activations::{self, counted};
 use crate::data::{Batch, Rows, Windows};
 use crate::interrupt;
-use crate::train::lm;
 
 /// How many windows are read at once.
 const WINDOWS_AT_ONCE: usize = 64;
+/// How many of them one thread takes at once.
+const WINDOWS_A_THREAD: usize = 6;
 /// How many rows an autoencoder codes at once.
 const ROWS_AT_ONCE: usize = 4_096;
 
@@ -32,6 +37,8 @@ const ROWS_AT_ONCE: usize = 4_096;
 #[derive(Clone, Debug)]
 pub struct HeldOut<'a> {
     lm: &'a CharLm,
+    /// The same by kernels, where it is on the processor.
+    kernels: Option<Forward>,
     layer: usize,
     windows: Windows,
     normalization: &'a Normalization,
@@ -108,8 +115,14 @@ impl<'a> HeldOut<'a> {
     ) -> Result<Self> {
         let mut starts = windows.starts(text.len());
         starts.truncate(rows.div_ceil(windows.counted(0).len()).max(1));
+        let kernels = on_processor(&lm.token_embedding.val().device()).then(|| {
+            let layout = Layout::new(&lm.config());
+            let parameters = layout.read(&weights::of(lm))?;
+            Ok::<_, WeightsError>(Forward::new(layout, parameters))
+        });
         let mut held_out = Self {
             lm,
+            kernels: kernels.transpose()?,
             layer,
             windows,
             normalization,
@@ -123,7 +136,7 @@ impl<'a> HeldOut<'a> {
             let stream = activations::stream(lm, layer, &batch);
             let scaled = normalization.apply(counted(stream.clone(), windows));
             held_out.rows.extend(to_vec(scaled));
-            let predicted = predicted(lm.logits_from(stream.clone(), layer), windows);
+            let predicted = held_out.predicted(stream.clone());
             held_out.batches.push(ReadBatch { targets: batch.targets, stream, predicted });
         }
         let zero = held_out.splice(&mut |rows| rows.zeros_like())?;
@@ -322,24 +335,51 @@ impl<'a> HeldOut<'a> {
             let rows = replace(counted(batch.stream.clone(), self.windows));
             let rows = rows.reshape([windows, range.len(), d_model]);
             let context = batch.stream.clone().narrow(1, 0, range.start);
-            let logits = self.lm.logits_from(Tensor::cat(vec![context, rows], 1), self.layer);
-            let of_characters = lm::losses(logits.clone(), &batch.targets)
-                .reshape([windows, length])
-                .narrow(1, range.start, range.len());
-            let of_characters = to_vec(of_characters);
-            losses += of_characters.iter().map(|loss| f64::from(*loss)).sum::<f64>();
-            divergence += measures::kl_sum(&batch.predicted, &predicted(logits, self.windows));
-            count += of_characters.len();
+            let predicted = self.predicted(Tensor::cat(vec![context, rows], 1));
+            let targets = batch.targets.chunks_exact(length).flat_map(|of| &of[range.clone()]);
+            let vocab_size = predicted.len() / (windows * range.len());
+            for (predicted, target) in predicted.chunks_exact(vocab_size).zip(targets) {
+                losses -= f64::from(predicted[*target as usize]);
+                count += 1;
+            }
+            divergence += measures::kl_sum(&batch.predicted, &predicted);
         }
         // Rounding may leave less than nothing.
         let kl = (divergence / count as f64).max(0.0);
         Ok(Spliced { cross_entropy: losses / count as f64, kl })
     }
+
+    /// The logarithms of what the language model predicts after the rows that count, when it goes on
+    /// from these streams, `[windows, block_size, d_model]`: `[rows * vocab_size]`.
+    fn predicted(&self, streams: Tensor<3>) -> Vec<f32> {
+        let Some(kernels) = &self.kernels else {
+            let logits = self.lm.logits_from(streams, self.layer);
+            return to_vec(log_softmax(counted(logits, self.windows), 1));
+        };
+        let [windows, length, d_model] = streams.dims();
+        let window = Window { start: 0, from: self.windows.counted(0).start, end: length };
+        let windows = vec![window; windows];
+        let vocab_size = self.lm.token_embedding.val().dims()[0];
+        let streams = to_vec(streams);
+        let blocks = streams.par_chunks(WINDOWS_A_THREAD * length * d_model);
+        let blocks: Vec<Vec<f32>> = blocks
+            .zip(windows.par_chunks(WINDOWS_A_THREAD))
+            .map(|(streams, windows)| {
+                let mut predicted = kernels.logits(streams, windows, self.layer);
+                predicted.chunks_exact_mut(vocab_size).for_each(take_logarithms);
+                predicted
+            })
+            .collect();
+        blocks.concat()
+    }
 }
 
-/// The logarithms of what is predicted after the rows that count: `[rows * vocab_size]`.
-fn predicted(logits: Tensor<3>, windows: Windows) -> Vec<f32> {
-    to_vec(log_softmax(counted(logits, windows), 1))
+/// Turns logits into the logarithms of chances.
+fn take_logarithms(logits: &mut [f32]) {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|logit| f64::from(logit - most).exp()).sum();
+    let all = f64::from(most) + sum.ln();
+    logits.iter_mut().for_each(|logit| *logit = (f64::from(*logit) - all) as f32);
 }
 
 #[cfg(test)]
@@ -387,6 +427,24 @@ mod tests {
         assert!(mean.ce_recovered_mean.abs() < 1e-6, "{mean:?}");
         let Reference { clean, zero, kl_zero, .. } = held_out.reference;
         assert!((clean - zero).abs() > 1e-3 && kl_zero > 1e-3);
+    }
+
+    #[test]
+    fn kernels_predict_what_tensors_predict() {
+        let (lm, normalization) = (lm(), normalization());
+        let windows = Windows { block_size: 8 };
+        let by_kernels = HeldOut::read(&lm, 1, &text(), windows, 120, &normalization).unwrap();
+        let by_tensors = HeldOut { kernels: None, ..by_kernels.clone() };
+        assert!(by_kernels.kernels.is_some());
+
+        for batch in &by_kernels.batches {
+            let [one, other] =
+                [&by_kernels, &by_tensors].map(|read| read.predicted(batch.stream.clone()));
+
+            assert_eq!(one, batch.predicted);
+            let apart = one.iter().zip(&other).map(|(one, other)| (one - other).abs());
+            assert!(one.len() == other.len() && apart.fold(0.0, f32::max) < 1e-5);
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use pulp::{Simd, WithSimd};
 /// Sweeps of coordinate descent, at most. Some twenty are usual.
 const SWEEPS: usize = 2_000;
 
-/// `argmin over f >= 0 of |x - sum of f_j d_j|^2`, from `gram[i * n + j] = d_i . d_j` and
-/// `toward[j] = d_j . x`.
+/// `argmin over f >= 0 of |x - sum of f_j d_j|^2`, from `gram[i * n + j] = d_i . d_j`, which is
+/// symmetric, and `toward[j] = d_j . x`.
 ///
 /// With independent directions the problem is strictly convex, so where coordinate descent stands
 /// still is the solution.
@@ -84,6 +84,31 @@ mod tests {
         let strengths = non_negative(&[1.0, 0.5, 0.5, 1.0], &[2.5, 2.0]);
 
         assert!((strengths[0] - 2.0).abs() < 1e-6 && (strengths[1] - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn any_start_leads_to_the_strengths_that_were_put_in() {
+        let (count, width) = (12, 32);
+        let mut random = shared::random::stream(1, "test");
+        let numbers = shared::random::normal(&mut random, count * width, 1.0);
+        let directions = || numbers.chunks_exact(width);
+        let dot = |one: &[f32], other: &[f32]| {
+            one.iter().zip(other).map(|(a, b)| f64::from(a * b)).sum::<f64>()
+        };
+        let gram: Vec<f64> =
+            directions().flat_map(|one| directions().map(move |other| dot(one, other))).collect();
+        let put_in: Vec<f64> = (0..count).map(|place| (place % 3) as f64).collect();
+        let toward: Vec<f64> = gram
+            .chunks_exact(count)
+            .map(|row| row.iter().zip(&put_in).map(|(product, strength)| product * strength).sum())
+            .collect();
+
+        for start in [0.0, 5.0] {
+            let strengths = non_negative_from(&gram, &toward, vec![start; count], 1e-9);
+            let wrong = strengths.iter().zip(&put_in).map(|(one, other)| (one - other).abs());
+            assert!(wrong.fold(0.0, f64::max) < 1e-6, "{strengths:?}");
+        }
+        assert!(non_negative(&[], &[]).is_empty());
     }
 
     #[test]

@@ -15,7 +15,6 @@ pub mod sparse;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use joint::{Alone, Fit};
@@ -194,7 +193,7 @@ pub fn without_effects(
             add(row, -strength, &combination.effect);
         }
     }
-    bench.clear_rows(&mut left);
+    bench.projection.clear_rows((evidence.codes, &bench.factors), &mut left);
     Ok(left)
 }
 
@@ -244,32 +243,19 @@ impl<'a> Bench<'a> {
         });
         let projection = Projection::new(units.collect(), d_model);
         let factors = Factors::new(&projection, codes);
-        let mut bench = Self {
+        let mut residuals = residuals.to_vec();
+        projection.clear_rows((codes, &factors), &mut residuals);
+        Ok(Self {
             evidence: *evidence,
             config,
             n_features,
             columns,
             projection,
             factors,
-            residuals: vec![],
+            residuals,
             partners: OnceLock::new(),
             alone: OnceLock::new(),
-        };
-        let mut residuals = residuals.to_vec();
-        bench.clear_rows(&mut residuals);
-        bench.residuals = residuals;
-        Ok(bench)
-    }
-
-    /// Leaves of each row what its active features cannot say.
-    fn clear_rows(&self, rows: &mut [f32]) {
-        let rows = rows.par_chunks_exact_mut(self.evidence.d_model).enumerate();
-        rows.for_each_init(Vec::new, |solution, (row, left)| self.clear_row(row, solution, left));
-    }
-
-    fn clear_row(&self, row: usize, solution: &mut Vec<f32>, vector: &mut [f32]) {
-        let (features, _) = self.evidence.codes.row(row);
-        self.projection.clear_by(features, self.factors.of(row), solution, vector);
+        })
     }
 
     /// The rows on which all parts are active, with the geometric mean of their strengths.

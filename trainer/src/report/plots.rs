@@ -49,7 +49,6 @@ fn compared(alike: &[Of], title: &str, (label, scale): (&str, Scale), measure: &
         }
         Series { label: of.run.to_string(), mark: Mark::Points, points, intervals }
     });
-    let condition = alike.first().map_or(String::new(), |of| of.learned().to_string());
     let shown = alike.len().min(MOST_SERIES);
     let left_out = match alike.len() - shown {
         0 => String::new(),
@@ -57,14 +56,15 @@ fn compared(alike: &[Of], title: &str, (label, scale): (&str, Scale), measure: &
     };
     Chart {
         title: title.into(),
-        subtitle: Some(format!(
-            "{condition}; means over seeds, whiskers the lowest and highest{left_out}"
-        )),
+        subtitle: alike.first().map(|of| of.learned().to_string()),
         x: Axis {
             label: String::new(),
             scale: Scale::Categories(methods.iter().map(|name| name.to_string()).collect()),
         },
-        y: Axis { label: label.into(), scale },
+        y: Axis {
+            label: format!("{label}; means over seeds, whiskers the lowest and highest{left_out}"),
+            scale,
+        },
         series: series.collect(),
     }
 }

@@ -65,10 +65,18 @@ impl Forward {
     /// `[windows, length, d_model]`: a row for each character that a window answers for,
     /// `[characters, vocab_size]`.
     pub fn chances(&self, streams: &[f32], windows: &[Window], layer: usize) -> Vec<f32> {
+        let (mut chances, lanes) = (self.logits(streams, windows, layer), Lanes::new());
+        let rows = chances.chunks_exact_mut(self.layout.config.vocab_size);
+        rows.for_each(|row| softmax_of(lanes, row));
+        chances
+    }
+
+    /// What [`chances`](Self::chances) are the softmax of, in the same shape.
+    pub fn logits(&self, streams: &[f32], windows: &[Window], layer: usize) -> Vec<f32> {
         let (at_once, last) = (at_once(windows), self.layout.blocks.len());
         let size = streams.len() / windows.len().max(1) * at_once;
         let mut rows = Rows::default();
-        let mut chances = vec![];
+        let mut logits = vec![];
         for (windows, streams) in windows.chunks(at_once).zip(streams.chunks(size)) {
             let context = self.context(windows);
             rows.stream.clear();
@@ -83,9 +91,9 @@ impl Forward {
             if layer == last {
                 rows.keep_answers(windows);
             }
-            rows.say(&context, &mut chances);
+            rows.say(&context, &mut logits);
         }
-        chances
+        logits
     }
 
     fn context(&self, windows: &[Window]) -> Context<'_> {
@@ -147,17 +155,16 @@ impl Rows {
         self.stream = kept;
     }
 
-    /// Puts what follows from the rows behind `chances`.
-    fn say(&mut self, context: &Context, chances: &mut Vec<f32>) {
+    /// Puts what follows from the rows behind `logits`.
+    fn say(&mut self, context: &Context, logits: &mut Vec<f32>) {
         self.resize(context);
         let Context { lanes, layout, parameters, .. } = *context;
         let (width, vocab_size) = (layout.config.d_model, layout.config.vocab_size);
         self.last.fill(lanes, &self.stream, width);
         gained(lanes, &self.last.rows, &parameters[layout.final_norm.clone()], &mut self.narrow);
-        let first = chances.len();
-        chances.resize(first + self.stream.len() / width * vocab_size, 0.0);
-        let logits = &mut chances[first..];
+        let first = logits.len();
+        logits.resize(first + self.stream.len() / width * vocab_size, 0.0);
+        let logits = &mut logits[first..];
         product(lanes, logits, &self.narrow, &context.output[0], &[], &mut self.groups);
-        logits.chunks_exact_mut(vocab_size).for_each(|row| softmax_of(lanes, row));
     }
 }

@@ -1,5 +1,7 @@
 //! One ridge regression for everything that the residuals can be explained by.
 
+use std::borrow::Cow;
+
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use pulp::{Simd, WithSimd};
@@ -67,16 +69,22 @@ impl Bench<'_> {
         let factor =
             self.gram(&firings, &fired).llt(Side::Lower).map_err(|_| ScreeningError::NotFinite)?;
         let mut coefficients = vec![0.0; count * width];
-        let mut left: Option<(Vec<f32>, f64)> = None;
+        let (mut residuals, mut noise) = (Cow::Borrowed(&self.residuals[..]), 0.0);
         for _ in 0..STEPS {
-            let residuals = left.as_ref().map(|(residuals, _)| &residuals[..]);
-            let step = factor.solve(&self.target(&firings, residuals)); // [columns, d_model]
+            let own = match &residuals {
+                Cow::Borrowed(_) => Cow::Borrowed(&self.alone().target[..]),
+                Cow::Owned(left) => Cow::Owned(self.sums(&self.columns, left)),
+            };
+            let target = [&own[..], &self.sums(&firings, &residuals)].concat(); // Z'E
+            let target = Mat::from_fn(count, width, |row, column| target[row][column]);
+            let step = factor.solve(&target); // [columns, d_model]
             for (place, coefficient) in coefficients.iter_mut().enumerate() {
                 *coefficient += step[(place / width, place % width)] as f32;
             }
-            left = Some(self.leave(&fired, &coefficients));
+            let (left, energy) = self.leave(&fired, &coefficients);
+            (residuals, noise) = (Cow::Owned(left), energy);
         }
-        let (residuals, noise) = left.unwrap_or_default();
+        let residuals = residuals.into_owned();
         let inverse = factor.solve(Mat::<f64>::identity(count, count));
         let effects = coefficients.split_off(self.n_features * width);
         let (mut gains, mut lengths) = (Vec::new(), Vec::new());
@@ -94,20 +102,20 @@ impl Bench<'_> {
         }
     }
 
+    /// Not from within a parallel loop: whoever waits for the sums must not be asked to add them up.
     fn alone(&self) -> &Alone {
+        let none = || SparseRows::from_columns(&[], self.evidence.codes.len());
         self.alone.get_or_init(|| Alone {
-            gram: self
-                .products(&self.columns, &SparseRows::from_columns(&[], self.evidence.codes.len())),
+            gram: self.products(&self.columns, &none(), self.n_features),
             target: self.sums(&self.columns, &self.residuals),
         })
     }
 
     /// `Z'Z` with its ridge, `[columns, columns]`, of the features and the combinations after them.
-    /// Each column sums over its own rows in their order, so the sums do not depend on the threads.
     fn gram(&self, firings: &[Column], fired: &SparseRows) -> Mat<f64> {
-        let alone = &self.alone().gram;
-        let combined = self.products(firings, fired);
         let count = self.n_features + firings.len();
+        let alone = &self.alone().gram;
+        let combined = self.products(firings, fired, count);
         let ridge = self.config.ridge.max(1e-9);
         Mat::from_fn(count, count, |row, column| {
             let (first, last) = (row.min(column), row.max(column));
@@ -120,9 +128,9 @@ impl Bench<'_> {
         })
     }
 
-    /// The products of some columns with every feature's and then with those of `fired`.
-    fn products(&self, columns: &[Column], fired: &SparseRows) -> Vec<Vec<f64>> {
-        let count = self.n_features + fired.largest_id().map_or(0, |id| id + 1);
+    /// The products of some columns with `count` of them all, every feature's and then those of
+    /// `fired`. Each sums over its own rows in their order, so the sums do not depend on the threads.
+    fn products(&self, columns: &[Column], fired: &SparseRows, count: usize) -> Vec<Vec<f64>> {
         let products = |column: &Column| {
             let mut products = vec![0.0_f64; count];
             for &(row, own) in column {
@@ -143,28 +151,7 @@ impl Bench<'_> {
         self.evidence.codes.entries_of(row).chain(combinations)
     }
 
-    /// `Z'E`, `[columns, d_model]`, summed as in [`gram`](Self::gram), of these residuals or of those
-    /// before any step.
-    fn target(&self, firings: &[Column], residuals: Option<&[f32]>) -> Mat<f64> {
-        let new;
-        let alone = match residuals {
-            None => &self.alone().target,
-            Some(residuals) => {
-                new = self.sums(&self.columns, residuals);
-                &new
-            }
-        };
-        let combined = self.sums(firings, residuals.unwrap_or(&self.residuals));
-        let count = self.n_features + firings.len();
-        Mat::from_fn(count, self.evidence.d_model, |row, column| {
-            match row.checked_sub(self.n_features) {
-                None => alone[row][column],
-                Some(place) => combined[place][column],
-            }
-        })
-    }
-
-    /// The sum over each column's rows of its strength times the residual.
+    /// `Z'E` for some columns, `[columns, d_model]`, summed as in [`products`](Self::products).
     fn sums(&self, columns: &[Column], residuals: &[f32]) -> Vec<Vec<f64>> {
         let width = self.evidence.d_model;
         let sum = |column: &Column| {
@@ -179,6 +166,7 @@ impl Bench<'_> {
     fn leave(&self, fired: &SparseRows, coefficients: &[f32]) -> (Vec<f32>, f64) {
         let width = self.evidence.d_model;
         let mut residuals = self.residuals.clone();
+        let active = (self.evidence.codes, &self.factors);
         let energies: Vec<f64> = residuals
             .par_chunks_exact_mut(width)
             .enumerate()
@@ -187,7 +175,7 @@ impl Bench<'_> {
                 |(explained, solution), (row, residual)| {
                     let strengths = self.strengths(row, fired);
                     pulp::Arch::new().dispatch(Explain { strengths, coefficients, explained });
-                    self.clear_row(row, solution, explained);
+                    self.projection.clear_row(active, row, solution, explained);
                     add(residual, -1.0, explained);
                     f64::from(dot(residual, residual))
                 },
@@ -235,6 +223,51 @@ impl<T: Iterator<Item = (usize, f32)>> WithSimd for Explain<'_, T> {
         self.explained.fill(0.0);
         for (column, strength) in self.strengths {
             add(self.explained, strength, &self.coefficients[column * width..][..width]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Sample;
+    use super::super::{Bench, ScreeningConfig};
+
+    #[test]
+    fn what_is_kept_does_not_change_a_fit() {
+        let sample = Sample::new(&[(&[0, 1], 20)]);
+        let (evidence, config) = (sample.evidence(), ScreeningConfig::default());
+        let bench = || Bench::new(&evidence, &config).unwrap();
+        let used = bench();
+        used.fit(&[vec![0, 1], vec![2, 3]]).unwrap();
+
+        let again = used.fit(&[vec![4, 7]]).unwrap();
+
+        let fresh = bench().fit(&[vec![4, 7]]).unwrap();
+        assert_eq!((again.residuals, again.gains), (fresh.residuals, fresh.gains));
+    }
+
+    #[test]
+    fn products_are_those_of_a_plain_loop() {
+        let sample = Sample::new(&[]);
+        let (evidence, config) = (sample.evidence(), ScreeningConfig::default());
+        let bench = Bench::new(&evidence, &config).unwrap();
+        let firings = [bench.firing(&[0, 1]), bench.firing(&[2, 3, 4])];
+        let fired = super::SparseRows::from_columns(&firings, evidence.codes.len());
+
+        let gram = bench.gram(&firings, &fired);
+
+        let columns = [&bench.columns[..], &firings].concat();
+        for (row, one) in columns.iter().enumerate() {
+            for (column, other) in columns.iter().enumerate() {
+                let strength = |row: u32| other.binary_search_by_key(&row, |(at, _)| *at).ok();
+                let products = one.iter().filter_map(|(row, own)| {
+                    strength(*row).map(|place| f64::from(own * other[place].1))
+                });
+                let product: f64 = products.sum();
+                let ridge = if row == column { config.ridge * product + 1e-9 } else { 0.0 };
+                let wrong = (gram[(row, column)] - product - ridge).abs();
+                assert!(wrong <= 1e-12 * product, "{row} {column}: {wrong}");
+            }
         }
     }
 }

@@ -40,12 +40,12 @@ impl Bench<'_> {
         let least = (self.config.keep * self.config.least_effect).powi(2);
         let is_long = |pair: &Pair| pair.delta - fit.noise >= least * pair.square;
         let strips = Strips::new(&fit.residuals, self.evidence.d_model);
-        let pairs_of = |first: usize| {
+        let pairs_of = |(first, partners): (usize, &Partners)| {
             let rows: Vec<u32> = (0..self.columns[first].len() as u32).collect();
-            self.pairs_of(first, &[rows], &strips).concat()
+            self.pairs_of(first, partners, &[rows], &strips).concat()
         };
         let mut pairs: Vec<Pair> =
-            (0..self.n_features).into_par_iter().flat_map(pairs_of).collect();
+            self.partners().par_iter().enumerate().flat_map_iter(pairs_of).collect();
         pairs.retain(|pair| {
             let times = tried.get(&(pair.first, pair.second)).copied().unwrap_or(0);
             pair.delta > threshold && is_long(pair) && times < 2 && !inside(pair)
@@ -72,9 +72,11 @@ impl Bench<'_> {
     pub(super) fn threshold(&self, fit: &Fit, round: usize) -> f64 {
         let count = self.config.permutations.max(2);
         let strips = Strips::new(&fit.residuals, self.evidence.d_model);
-        let maxima: Vec<Vec<f64>> = (0..self.n_features)
-            .into_par_iter()
-            .map(|first| {
+        let maxima: Vec<Vec<f64>> = self
+            .partners()
+            .par_iter()
+            .enumerate()
+            .map(|(first, partners)| {
                 let name = format!("null {round} {first}");
                 let mut random = stream(self.config.seed, &name);
                 let mut rows: Vec<u32> = (0..self.columns[first].len() as u32).collect();
@@ -86,7 +88,8 @@ impl Bench<'_> {
                     .collect();
                 let largest =
                     |pairs: Vec<Pair>| pairs.iter().map(|pair| pair.delta).fold(0.0, f64::max);
-                self.pairs_of(first, &permutations, &strips).into_iter().map(largest).collect()
+                let pairs = self.pairs_of(first, partners, &permutations, &strips);
+                pairs.into_iter().map(largest).collect()
             })
             .collect();
         let best: Vec<f64> = (0..count)
@@ -100,35 +103,44 @@ impl Bench<'_> {
         mean + spread * above * 6.0_f64.sqrt() / std::f64::consts::PI
     }
 
+    /// With whom each feature is active.
+    fn partners(&self) -> &[Partners] {
+        self.partners.get_or_init(|| Partners::of_all(self.evidence.codes, &self.columns))
+    }
+
     /// All pairs of `first` with a later feature that have support:
     /// `delta = |(I - Proj span{d_i, d_j}) sum of w e|^2 / sum of w^2`, `w = sqrt(f_i f_j)`.
-    /// Each of `orders` says for each row of `first` which of these rows' residual belongs to it; for
-    /// each the pairs are another list.
-    fn pairs_of(&self, first: usize, orders: &[Vec<u32>], residuals: &Strips) -> Vec<Vec<Pair>> {
+    /// Each of `orders` says for each row of `first` which of these rows' residual belongs to it;
+    /// for each the pairs are another list.
+    fn pairs_of(
+        &self,
+        first: usize,
+        partners: &Partners,
+        orders: &[Vec<u32>],
+        residuals: &Strips,
+    ) -> Vec<Vec<Pair>> {
         let width = self.evidence.d_model;
-        let of_all = || Partners::of_all(self.evidence.codes, &self.columns);
-        let partners = &self.partners.get_or_init(of_all)[first];
-        let mut effects = vec![vec![0.0; self.n_features * width]; orders.len()];
+        let least = self.config.support.max(1);
+        let supported: Vec<usize> = (first + 1..self.n_features)
+            .filter(|&other| partners.support[other] >= least)
+            .collect();
+        let mut effects = vec![vec![0.0; supported.len() * width]; orders.len()];
         for (strip, from) in residuals.of(&self.columns[first]).zip((0..width).step_by(STRIP)) {
             for (order, effects) in orders.iter().zip(&mut effects) {
                 let sums = partners.sums(&strip, order);
-                for (effect, sum) in effects.chunks_exact_mut(width).zip(&sums) {
+                for (effect, &second) in effects.chunks_exact_mut(width).zip(&supported) {
                     let part = effect[from..].iter_mut().take(STRIP);
-                    part.zip(sum).for_each(|(effect, sum)| *effect = *sum);
+                    part.zip(&sums[second]).for_each(|(effect, sum)| *effect = *sum);
                 }
             }
         }
-        let least = self.config.support.max(1);
-        let supported = |other: &usize| partners.support[*other] >= least;
-        let supported: Vec<usize> = (first + 1..self.n_features).filter(supported).collect();
-        let pair = |effects: &[f32], second: usize| {
-            let effect = &effects[second * width..][..width];
+        let pair = |(effect, &second): (&[f32], &usize)| {
             let square = f64::from(partners.squares[second]);
             let delta = self.outside_of_pair(effect, first, second) / square;
             Pair { first, second, delta, square }
         };
         let pairs =
-            |effects: &Vec<f32>| supported.iter().map(|second| pair(effects, *second)).collect();
+            |effects: &Vec<f32>| effects.chunks_exact(width).zip(&supported).map(pair).collect();
         effects.iter().map(pairs).collect()
     }
 

@@ -7,8 +7,8 @@ use super::sparse::{Column, SparseRows};
 /// Numbers of a row that are added up at once.
 pub(super) const STRIP: usize = 16;
 
-/// Residuals in strips, of each row's first numbers, then of each row's next ones, and so on: what one
-/// strip adds up to for every feature stays in the processor's nearest memory.
+/// Residuals in strips, of each row's first numbers, then of each row's next ones, and so on: what
+/// one strip adds up to for every feature stays in the processor's nearest memory.
 pub(super) struct Strips(Vec<Vec<[f32; STRIP]>>);
 
 impl Strips {
@@ -37,7 +37,7 @@ impl Strips {
 
 /// With whom one feature is active.
 pub(super) struct Partners {
-    /// Where each of the feature's rows begins in `others` and `weights`, and where the last one ends.
+    /// Where each of the feature's rows begins in `others` and `weights`, and where the last ends.
     starts: Vec<usize>,
     /// The later features that are active on the row too.
     others: Vec<u32>,

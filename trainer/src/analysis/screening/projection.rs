@@ -51,8 +51,27 @@ impl Projection {
         self.clear_by(features, &factor, &mut vec![], vector);
     }
 
-    /// The same by the features' [factor](Self::push_factor); `solution` is room to compute in.
-    pub(super) fn clear_by(
+    /// Leaves of `vector` what the features active on `row` cannot say; `solution` is room to
+    /// compute in.
+    pub(super) fn clear_row(
+        &self,
+        (codes, factors): (&SparseRows, &Factors),
+        row: usize,
+        solution: &mut Vec<f32>,
+        vector: &mut [f32],
+    ) {
+        self.clear_by(codes.row(row).0, factors.of(row), solution, vector);
+    }
+
+    /// Leaves of each of `rows`, `[rows, d_model]`, what its active features cannot say.
+    pub(super) fn clear_rows(&self, active: (&SparseRows, &Factors), rows: &mut [f32]) {
+        let rows = rows.par_chunks_exact_mut(self.d_model).enumerate();
+        rows.for_each_init(Vec::new, |solution, (row, vector)| {
+            self.clear_row(active, row, solution, vector);
+        });
+    }
+
+    fn clear_by(
         &self,
         features: &[u32],
         factor: &[f32],
@@ -62,7 +81,7 @@ impl Projection {
         pulp::Arch::new().dispatch(Clear { projection: self, features, factor, solution, vector });
     }
 
-    /// Adds to `factors` the lower triangle L of `L L' = D_S D_S'`, row after row.
+    /// Adds to `factors` the lower triangle L of `L L' = D_S D_S' + JITTER`, row after row.
     pub(super) fn push_factor(&self, features: &[u32], factors: &mut Vec<f32>) {
         let begin = factors.len();
         for (row, &feature) in features.iter().enumerate() {
@@ -85,7 +104,7 @@ fn triangle(rows: usize) -> usize {
     rows * (rows + 1) / 2
 }
 
-/// [`Projection::clear_by`] with the widest instructions that there are.
+/// [`Projection::clear`] by the features' [factor](Projection::push_factor), with the widest instructions that there are.
 struct Clear<'a> {
     projection: &'a Projection,
     features: &'a [u32],
@@ -121,36 +140,37 @@ impl WithSimd for Clear<'_> {
 pub(super) struct Factors {
     /// Where each row's begins, and at last where the last one ends.
     starts: Vec<usize>,
-    factors: Vec<f32>,
+    /// Those of [`ROWS_AT_ONCE`] rows each.
+    blocks: Vec<Vec<f32>>,
 }
 
 impl Factors {
     pub(super) fn new(projection: &Projection, codes: &SparseRows) -> Self {
-        let sizes = (0..codes.len()).map(|row| triangle(codes.row(row).0.len()));
-        let starts = [0].into_iter().chain(sizes.scan(0, |end, size| {
-            *end += size;
-            Some(*end)
-        }));
-        let blocks: Vec<Vec<f32>> = (0..codes.len().div_ceil(ROWS_AT_ONCE))
-            .into_par_iter()
-            .map(|block| {
-                let mut factors = vec![];
-                let rows = block * ROWS_AT_ONCE..((block + 1) * ROWS_AT_ONCE).min(codes.len());
-                rows.for_each(|row| projection.push_factor(codes.row(row).0, &mut factors));
-                factors
-            })
-            .collect();
-        Self { starts: starts.collect(), factors: blocks.concat() }
+        let mut starts = vec![0];
+        for row in 0..codes.len() {
+            starts.push(starts[row] + triangle(codes.row(row).0.len()));
+        }
+        let block = |block: usize| {
+            let rows = block * ROWS_AT_ONCE..((block + 1) * ROWS_AT_ONCE).min(codes.len());
+            let mut factors = Vec::with_capacity(starts[rows.end] - starts[rows.start]);
+            rows.for_each(|row| projection.push_factor(codes.row(row).0, &mut factors));
+            factors
+        };
+        let blocks = (0..codes.len().div_ceil(ROWS_AT_ONCE)).into_par_iter().map(block).collect();
+        Self { starts, blocks }
     }
 
-    pub(super) fn of(&self, row: usize) -> &[f32] {
-        &self.factors[self.starts[row]..self.starts[row + 1]]
+    fn of(&self, row: usize) -> &[f32] {
+        let block = row / ROWS_AT_ONCE;
+        let begin = self.starts[block * ROWS_AT_ONCE];
+        &self.blocks[block][self.starts[row] - begin..self.starts[row + 1] - begin]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::vectors::normalize;
 
     #[test]
     fn what_is_left_is_orthogonal_to_every_feature() {
@@ -165,6 +185,24 @@ mod tests {
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-2);
         assert!(near(&plane, &[0.0, 0.0, 5.0]), "{plane:?}");
         assert!(near(&line, &[0.0, 0.0, 5.0]), "{line:?}");
+    }
+
+    #[test]
+    fn many_features_say_nothing_of_what_is_left() {
+        let (count, d_model) = (20, 40);
+        let mut random = shared::random::stream(1, "test");
+        let mut drawn = |rows: usize| shared::random::normal(&mut random, rows * d_model, 1.0);
+        let (mut directions, mut vector) = (drawn(count), drawn(1));
+        directions.chunks_exact_mut(d_model).for_each(normalize);
+        let projection = Projection::new(directions, d_model);
+        let features: Vec<u32> = (0..count as u32).collect();
+        let before = dot(&vector, &vector);
+
+        projection.clear(&features, &mut vector);
+
+        let along = |feature| dot(projection.direction(feature), &vector).abs();
+        assert!((0..count).all(|feature| along(feature) < 0.01), "{vector:?}");
+        assert!(dot(&vector, &vector) > 0.2 * before);
     }
 
     #[test]

@@ -6,21 +6,22 @@ use shared::random::{normal, stream};
 use super::sparse::SparseRows;
 use super::*;
 
-const WIDTH: usize = 32;
+/// Not a multiple of what is added up at once.
+const WIDTH: usize = 35;
 const FEATURES: usize = 12;
 const ROWS: usize = 6_000;
 
 /// Codes in which each feature fires on a fifth of the rows and all parts of a rule on a few more,
 /// orthonormal directions, and residuals of noise and of the effects of `rules`: their parts and
 /// along which axis they act.
-struct Sample {
+pub(super) struct Sample {
     codes: SparseRows,
     residuals: Vec<f32>,
     directions: Vec<f32>,
 }
 
 impl Sample {
-    fn new(rules: &[(&[usize], usize)]) -> Self {
+    pub(super) fn new(rules: &[(&[usize], usize)]) -> Self {
         let mut random = stream(7, "sample");
         let mut codes = SparseRows::default();
         let mut residuals = Vec::new();
@@ -46,7 +47,7 @@ impl Sample {
         Self { codes, residuals, directions }
     }
 
-    fn evidence(&self) -> Evidence<'_> {
+    pub(super) fn evidence(&self) -> Evidence<'_> {
         Evidence {
             codes: &self.codes,
             residuals: &self.residuals,
@@ -71,6 +72,39 @@ fn finds_pairs_that_share_a_part_a_triple_and_a_quadruple() {
     let found = Sample::new(&rules).found();
 
     assert_eq!(found, [vec![0, 1], vec![0, 2], vec![3, 4, 5], vec![6, 7, 8, 9]]);
+}
+
+#[test]
+fn a_set_that_is_never_active_together_has_no_effect() {
+    let mut sample = Sample::new(&[(&[0, 1], 20)]);
+    let mut codes = SparseRows::default();
+    for row in 0..ROWS {
+        // Feature 11 on even rows, all others on odd ones.
+        let entries = sample.codes.entries_of(row).filter(|(id, _)| (*id == 11) == (row % 2 == 0));
+        codes.push(entries.map(|(id, strength)| (id as u32, strength)));
+    }
+    sample.codes = codes;
+    let sets = [vec![0, 1], vec![0, 11]];
+
+    let fitted = fitted(&sample.evidence(), &ScreeningConfig::default(), &sets).unwrap();
+
+    let never = fitted.iter().find(|one| one.parts == [0, 11]).unwrap();
+    assert_eq!((never.support, never.gain), (0, 0.0));
+}
+
+#[test]
+fn all_rows_are_cleared_as_one_by_one() {
+    let mut sample = Sample::new(&[]);
+    sample.directions = normal(&mut stream(1, "directions"), FEATURES * WIDTH, 1.0);
+    let (evidence, config) = (sample.evidence(), ScreeningConfig::default());
+
+    let bench = Bench::new(&evidence, &config).unwrap();
+
+    for row in [0, 1_023, 1_024, ROWS - 1] {
+        let mut plain = sample.residuals[row * WIDTH..][..WIDTH].to_vec();
+        bench.projection.clear(sample.codes.row(row).0, &mut plain);
+        assert_eq!(plain, bench.residuals[row * WIDTH..][..WIDTH]);
+    }
 }
 
 #[test]
