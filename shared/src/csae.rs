@@ -138,11 +138,16 @@ impl CsaeConfig {
 impl Csae {
     /// Reconstructs `activations`, of shape `[batch, d_model]`, centred and scaled as in training.
     pub fn forward(&self, activations: Tensor<2>, limits: Limits) -> CsaeOutput {
+        let (features, active) = self.encode(activations, limits);
+        self.compose(features, active, limits)
+    }
+
+    /// All features of `activations`, `[batch, n_features]`, and those that are active.
+    pub(crate) fn encode(&self, activations: Tensor<2>, limits: Limits) -> (Tensor<2>, TopK) {
         let centred = activations - self.decoder_bias.val().unsqueeze();
         let features = self.features(centred.clone());
         let active = TopK::select(features.clone(), limits.sparsity_k);
-        let active = refit(active, centred, self.decoder.val(), self.refit_steps);
-        self.compose(features, active, limits)
+        (features, refit(active, centred, self.decoder.val(), self.refit_steps))
     }
 
     /// What follows from `inputs`, of shape `[batch, d_model]`, centred and scaled: the model as a

@@ -102,6 +102,14 @@ impl CoefficientAttentionConfig {
 }
 
 impl CoefficientAttention {
+    /// All features of `rows`, and those that are active.
+    fn encode(&self, rows: Tensor<2>) -> (Tensor<2>, TopK) {
+        let centred = rows - self.decoder_bias.val().unsqueeze();
+        let features = encode(centred, &self.encoder, &self.encoder_bias);
+        let active = TopK::select(features.clone(), self.sparsity_k);
+        (features, active)
+    }
+
     /// The coefficients after attention: `[batch, k]`.
     fn reweighted(&self, active: &TopK) -> Tensor<2> {
         let [batch, k] = active.values.dims();
@@ -131,13 +139,16 @@ impl CoefficientAttention {
 
 impl Autoencoder for CoefficientAttention {
     fn forward(&self, rows: Tensor<2>) -> SaeOutput {
-        let centred = rows - self.decoder_bias.val().unsqueeze();
-        let features = encode(centred, &self.encoder, &self.encoder_bias);
+        let (features, active) = self.encode(rows);
         let [_, n_features] = features.dims();
-        let active = TopK::select(features.clone(), self.sparsity_k);
         let reconstruction = self.decode(&active);
         let code = active.into_dense(n_features);
         SaeOutput { reconstruction, features, code, prefixes: vec![], penalty: None }
+    }
+
+    fn code(&self, rows: Tensor<2>) -> Tensor<2> {
+        let [n_features, _] = self.decoder.val().dims();
+        self.encode(rows).1.into_dense(n_features)
     }
 
     fn decode(&self, active: &TopK) -> Tensor<2> {

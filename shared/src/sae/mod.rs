@@ -35,6 +35,11 @@ pub trait Autoencoder: Debug + Send + Sync {
     /// Reconstructs `rows`, of shape `[batch, d_model]`, centred and scaled as in training.
     fn forward(&self, rows: Tensor<2>) -> SaeOutput;
 
+    /// The code of `rows` alone, `[batch, n_features]`.
+    fn code(&self, rows: Tensor<2>) -> Tensor<2> {
+        self.forward(rows).code
+    }
+
     /// What it says of a code that some other hand has made: `[batch, d_model]`.
     fn decode(&self, active: &TopK) -> Tensor<2>;
 
@@ -92,6 +97,11 @@ impl Autoencoder for FinishedCsae {
             prefixes: vec![],
             penalty: None,
         }
+    }
+
+    fn code(&self, rows: Tensor<2>) -> Tensor<2> {
+        let [n_features, _] = self.model.decoder.val().dims();
+        self.model.encode(rows, self.limits).1.into_dense(n_features)
     }
 
     fn decode(&self, active: &TopK) -> Tensor<2> {

@@ -30,8 +30,9 @@ use crate::interrupt;
 const WINDOWS_AT_ONCE: usize = 64;
 /// How many of them one thread takes at once.
 const WINDOWS_A_THREAD: usize = 6;
-/// How many rows an autoencoder codes at once.
-const ROWS_AT_ONCE: usize = 4_096;
+/// How many rows an autoencoder takes at once: what it computes of them on the way should stay near
+/// the processor.
+const ROWS_AT_ONCE: usize = 512;
 
 /// Held-out text, read once.
 #[derive(Clone, Debug)]
@@ -189,7 +190,8 @@ impl<'a> HeldOut<'a> {
     pub fn measure(&self, rebuild: &mut dyn FnMut(Tensor<2>) -> Tensor<2>) -> Result<Quality> {
         let mut reconstruction = Vec::with_capacity(self.rows.len());
         let spliced = self.splice(&mut |rows| {
-            let rebuilt = rebuild(self.normalization.apply(rows));
+            let parts = self.normalization.apply(rows).split(ROWS_AT_ONCE, 0);
+            let rebuilt = Tensor::cat(parts.into_iter().map(&mut *rebuild).collect(), 0);
             reconstruction.extend(to_vec(rebuilt.clone()));
             self.normalization.undo(rebuilt)
         })?;
@@ -283,7 +285,7 @@ impl<'a> HeldOut<'a> {
         for rows in self.rows.chunks(ROWS_AT_ONCE * d_model) {
             interrupt::check()?;
             let data = TensorData::new(rows.to_vec(), [rows.len() / d_model, d_model]);
-            let code = model.forward(Tensor::from_data(data, &device)).code;
+            let code = model.code(Tensor::from_data(data, &device));
             codes.push_dense(&to_vec(code), n_features);
         }
         Ok(codes)
