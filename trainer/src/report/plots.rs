@@ -54,9 +54,13 @@ fn compared(alike: &[Of], title: &str, (label, scale): (&str, Scale), measure: &
         0 => String::new(),
         more => format!("; {more} more runs are in the table"),
     };
+    let conditions = alike.first().map(Of::learned);
+    // The subtitle has no room for both.
+    let made_by = conditions.map_or("", |learned| learned.made_by);
+    let subtitle = conditions.map(|learned| Learned { made_by: "", ..learned }.to_string());
     Chart {
-        title: title.into(),
-        subtitle: alike.first().map(|of| of.learned().to_string()),
+        title: if made_by.is_empty() { title.into() } else { format!("{title}, {made_by}") },
+        subtitle,
         x: Axis {
             label: String::new(),
             scale: Scale::Categories(methods.iter().map(|name| name.to_string()).collect()),
