@@ -14,7 +14,7 @@ use shared::kernels::on_processor;
 use shared::reading::Window;
 use shared::report::Quality;
 use shared::sae::Autoencoder;
-use shared::weights::{self, WeightsError, to_vec};
+use shared::weights::to_vec;
 use shared::{CharLm, Csae, Limits};
 
 use super::active_rows::{ActiveRows, Firings};
@@ -116,14 +116,16 @@ impl<'a> HeldOut<'a> {
     ) -> Result<Self> {
         let mut starts = windows.starts(text.len());
         starts.truncate(rows.div_ceil(windows.counted(0).len()).max(1));
-        let kernels = on_processor(&lm.token_embedding.val().device()).then(|| {
-            let layout = Layout::new(&lm.config());
-            let parameters = layout.read(&weights::of(lm))?;
-            Ok::<_, WeightsError>(Forward::new(layout, parameters))
-        });
+        let kernels = match on_processor(&lm.token_embedding.val().device()) {
+            true => {
+                let (layout, parameters) = Layout::of(lm)?;
+                Some(Forward::new(layout, parameters))
+            }
+            false => None,
+        };
         let mut held_out = Self {
             lm,
-            kernels: kernels.transpose()?,
+            kernels,
             layer,
             windows,
             normalization,

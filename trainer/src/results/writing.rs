@@ -5,8 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 use rand::RngExt;
 use shared::kernels::char_lm::{Layout, Writer};
-use shared::weights;
-use shared::{CharLm, CharLmConfig, random};
+use shared::{CharLm, random};
 
 use super::LmResult;
 use crate::experiment::{Experiment, SEED};
@@ -20,7 +19,7 @@ const SHOWN: usize = 200;
 impl LmResult {
     pub(super) fn of(lm: &TrainedLm, experiment: &Experiment) -> Result<Self> {
         let started = Instant::now();
-        let written = write(&lm.model, &experiment.profile.lm, SAMPLE)?;
+        let written = write(&lm.model, SAMPLE)?;
         let tokens_per_second = SAMPLE as f64 / started.elapsed().as_secs_f64();
         Ok(Self {
             model: lm.model.clone(),
@@ -35,10 +34,9 @@ impl LmResult {
 /// Lets the model write `length` characters after the first of its vocabulary, at temperature 0.8.
 ///
 /// # Errors
-/// The model is none of that shape.
-pub(crate) fn write(lm: &CharLm, config: &CharLmConfig, length: usize) -> Result<Vec<u32>> {
-    let layout = Layout::new(config);
-    let parameters = layout.read(&weights::of(lm))?;
+/// A tensor of the model does not fit the others.
+pub(crate) fn write(lm: &CharLm, length: usize) -> Result<Vec<u32>> {
+    let (layout, parameters) = Layout::of(lm)?;
     let mut writer = Writer::new(&layout, &parameters);
     let mut stream = random::stream(SEED, "sample");
     let mut text = vec![];

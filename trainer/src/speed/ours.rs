@@ -176,9 +176,8 @@ pub(super) fn corpus(vocab_size: usize, length: usize) -> Corpus {
 }
 
 fn writing(count: u64) -> Result<Vec<f64>> {
-    let config = CharLmConfig::new(65);
-    let model = config.init(1, &Device::flex());
-    repeated(count, CHARACTERS, &mut || results::write(&model, &config, CHARACTERS).map(drop))
+    let model = CharLmConfig::new(65).init(1, &Device::flex());
+    repeated(count, CHARACTERS, &mut || results::write(&model, CHARACTERS).map(drop))
 }
 
 /// Trains an autoencoder for so many steps; its units, where it has some, have parts from the start.

@@ -179,7 +179,7 @@ pub fn cross_entropy(model: &CharLm, batch: &Batch, device: &Device) -> Tensor<1
 
 /// `-log p(target)` for each of the `targets`, in the order of the logits'
 /// `[batch, length, vocab_size]` first two axes.
-pub fn losses(logits: Tensor<3>, targets: &[u32]) -> Tensor<1> {
+fn losses(logits: Tensor<3>, targets: &[u32]) -> Tensor<1> {
     let [batch, length, vocab_size] = logits.dims();
     let logits = logits.reshape([batch * length, vocab_size]);
     let targets = ids(targets, [batch * length, 1], &logits.device());

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::CharLmConfig;
-use crate::weights::{Weight, Weights, WeightsError};
+use crate::weights::{self, Weight, Weights, WeightsError};
+use crate::{CharLm, CharLmConfig};
 
 /// The parameters of a model one behind the other. Gradients and the optimizer's memory lie the same
 /// way.
@@ -89,6 +89,16 @@ impl Layout {
     /// All parameters with their ranges, and whether a parameter is a matrix.
     pub fn ranges(&self) -> impl Iterator<Item = (Range<usize>, bool)> {
         self.tensors.iter().map(|place| (place.range.clone(), place.shape.len() > 1))
+    }
+
+    /// The layout of a model, and its numbers in it.
+    ///
+    /// # Errors
+    /// A tensor does not fit the others.
+    pub fn of(lm: &CharLm) -> Result<(Self, Vec<f32>), WeightsError> {
+        let layout = Self::new(&lm.config());
+        let numbers = layout.read(&weights::of(lm))?;
+        Ok((layout, numbers))
     }
 
     /// The numbers of `weights` in this layout; what else they have is left out.

@@ -82,7 +82,7 @@ impl Projection {
     }
 
     /// Adds to `factors` the lower triangle L of `L L' = D_S D_S' + JITTER`, row after row.
-    pub(super) fn push_factor(&self, features: &[u32], factors: &mut Vec<f32>) {
+    fn push_factor(&self, features: &[u32], factors: &mut Vec<f32>) {
         let begin = factors.len();
         for (row, &feature) in features.iter().enumerate() {
             let own = begin + triangle(row);
@@ -104,7 +104,8 @@ fn triangle(rows: usize) -> usize {
     rows * (rows + 1) / 2
 }
 
-/// [`Projection::clear`] by the features' [factor](Projection::push_factor), with the widest instructions that there are.
+/// [`Projection::clear`] by the features' [factor](Projection::push_factor), with the widest
+/// instructions that there are.
 struct Clear<'a> {
     projection: &'a Projection,
     features: &'a [u32],
