@@ -146,8 +146,12 @@ pub struct Combination {
     pub interaction_in_context: f64,
     /// In how many rows all parts are active.
     pub support: usize,
+    /// The support's 95 % confidence interval.
+    pub support_ci95: Option<[f64; 2]>,
     /// How much more often they are than if they were independent.
     pub lift: f64,
+    /// The lift's 95 % confidence interval; that of PMI is its logarithm.
+    pub lift_ci95: Option<[f64; 2]>,
     /// The logarithm of the lift, in nats.
     pub pmi: f64,
     /// The interaction's 95 % confidence interval.

@@ -188,7 +188,7 @@ pub struct Export {
     pub hidden: Vec<Told>,
     /// What exchanges of them between rows do to the language model.
     pub interchange: Vec<Interchanged>,
-    /// What its pairs do in the language model itself.
+    /// What its combinations do in the language model itself.
     pub causal: Causal,
 }
 

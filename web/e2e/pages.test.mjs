@@ -86,7 +86,7 @@ page("a run without combinations says so", "#/combinations", async (page) => {
 // Two combinations, whatever the demo has.
 const combination = {
   parts: [3, 17], interaction: 0.42, interaction_in_context: 0.31, support: 1234, lift: 3.1, pmi: 1.13,
-  ci95: [0.35, 0.49], raises: [["a", 0.5]], lowers: [["\n", -0.2]], adds: [[5, 0.3]],
+  support_ci95: [1100, 1391], lift_ci95: [2.4, 3.9], ci95: [0.35, 0.49], raises: [["a", 0.5]], lowers: [["\n", -0.2]], adds: [[5, 0.3]],
   together: [{ text: "two of them", at: 4, values: [0, 0, 0, 0, 2] }],
   alone: [[{ text: "only one", at: 2, values: [0, 0, 1] }], []],
 };
@@ -108,7 +108,7 @@ page("a combination shows joint examples beside those of one part", "#/c/1", asy
   await heading(page, "Combination 1");
   await id(page, "places").waitFor();
   const text = await page.locator("main").innerText();
-  for (const part of ["0.420", "[0.350, 0.490]", "1,234", "3.10", "two of them", "only one", "No such place"]) {
+  for (const part of ["0.420", "[0.350, 0.490]", "1,234", "1,100 to 1,391", "3.10", "2.40 to 3.90", "two of them", "only one", "No such place"]) {
     assert.ok(text.includes(part), `${part} in ${text}`);
   }
 }, { spoil: withCombinations });

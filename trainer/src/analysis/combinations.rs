@@ -5,16 +5,18 @@ mod bootstrap;
 
 use std::collections::BTreeSet;
 
+use bootstrap::Resampled;
 use burn::prelude::*;
-use shared::CharLm;
+use rand::RngExt;
+use rand::seq::index;
 use shared::report::Combination;
 use shared::sae::{Autoencoder, FinishedCsae};
 use shared::weights::to_vec;
+use shared::{CharLm, random};
 
 use super::active_rows::ActiveRows;
 use super::alternation::{Question, interactions, length};
 use super::features::{Firing, RowText, examples, on_characters, strongest};
-use super::interaction::Bits;
 use super::rank::middle;
 use super::screening::sparse::{Column, SparseRows, mean_strength};
 
@@ -22,6 +24,8 @@ use super::screening::sparse::{Column, SparseRows, mean_strength};
 pub const SUPPORT: usize = 15;
 /// On how many joint rows the interaction in context is measured, at most.
 const ROWS_IN_CONTEXT: usize = 64;
+/// How often a set of features that meet is drawn; the same comes more than once.
+const DRAWN: usize = 1 << 14;
 /// How many features tell what a combination adds.
 const ADDS: usize = 8;
 /// How many joint examples there are, and how many of each part alone.
@@ -52,10 +56,11 @@ pub fn of_units(model: &FinishedCsae) -> Vec<Vec<usize>> {
 /// What is known of each of `sets` with at least [`SUPPORT`] joint rows, the strongest interaction
 /// first.
 ///
-/// `interaction` is `|I(P)|` at the mean strengths that the parts have where they fire; its interval
-/// comes from resampling stretches of the text. `interaction_in_context` is the length of the mean of
-/// `I(P)` over joint rows, at the strengths there and with the rest of the row kept. Characters are
-/// raised and lowered by the direct path from the stream to the logits, as those of features.
+/// `interaction` is `|I(P)|` at the mean strengths that the parts have where they fire. Its interval
+/// and those of support and lift come from resampling stretches of the text. `interaction_in_context`
+/// is the length of the mean of `I(P)` over joint rows, at the strengths there and with the rest of the
+/// row kept. Characters are raised and lowered by the direct path from the stream to the logits, as
+/// those of features.
 pub fn statistics(read: &ReadText, sets: &[Vec<usize>]) -> Vec<Combination> {
     let meetings = Meetings::new(read.active, read.model);
     let sets: Vec<&Vec<usize>> =
@@ -64,11 +69,11 @@ pub fn statistics(read: &ReadText, sets: &[Vec<usize>]) -> Vec<Combination> {
         parts: set.iter().map(|part| (*part, strengths[*part])).collect(),
         rest: vec![],
     };
-    let typical: Vec<f32> = meetings.columns.iter().map(mean_strength).collect();
-    let alone: Vec<Question> = sets.iter().map(|set| at(set, &typical)).collect();
+    let alone: Vec<Question> = sets.iter().map(|set| at(set, &meetings.strengths)).collect();
     let effects = interactions(read.model, &alone);
+    let texts = Resampled::new(meetings.codes.len());
     let mut resampled = vec![vec![]; sets.len()];
-    for strengths in bootstrap::mean_strengths(&meetings.columns, meetings.codes.len()) {
+    for strengths in texts.mean_strengths(&meetings.columns) {
         let questions: Vec<Question> = sets.iter().map(|set| at(set, &strengths)).collect();
         let lengths = interactions(read.model, &questions).into_iter().map(|one| length(&one));
         resampled.iter_mut().zip(lengths).for_each(|(all, length)| all.push(length));
@@ -85,7 +90,7 @@ pub fn statistics(read: &ReadText, sets: &[Vec<usize>]) -> Vec<Combination> {
             raises,
             lowers,
             adds: told_in_features(&effects[place], &directions),
-            ..meetings.counted(set)
+            ..meetings.counted(set, &texts)
         };
         combinations.push(read.with_examples(told, &meetings));
     }
@@ -96,11 +101,24 @@ pub fn statistics(read: &ReadText, sets: &[Vec<usize>]) -> Vec<Combination> {
     combinations
 }
 
+/// How often and how strongly features fire together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meeting {
+    /// On how many rows.
+    pub support: usize,
+    /// The logarithm of the lift.
+    pub pmi: f64,
+    /// The mean over these rows of the geometric mean of their strengths.
+    pub strength: f64,
+}
+
 /// Which features fire together where.
 #[derive(Debug)]
 pub(super) struct Meetings {
     pub(super) codes: SparseRows,
     columns: Vec<Column>,
+    /// The mean strength of each feature where it fires.
+    strengths: Vec<f32>,
 }
 
 impl Meetings {
@@ -108,7 +126,8 @@ impl Meetings {
         let [n_features, _] = model.directions().dims();
         let codes = active.codes();
         let columns = codes.columns(n_features);
-        Self { codes, columns }
+        let strengths = columns.iter().map(mean_strength).collect();
+        Self { codes, columns, strengths }
     }
 
     /// The rows on which all of a set fire, with the geometric mean of their strengths.
@@ -125,22 +144,44 @@ impl Meetings {
         self.columns[*rarest].iter().filter_map(|(row, _)| joint(*row as usize)).collect()
     }
 
-    /// The geometric mean of the mean strengths that the parts have where they fire.
-    pub(super) fn strength(&self, set: &[usize]) -> f64 {
-        let logs = set.iter().map(|part| f64::from(mean_strength(&self.columns[*part])).ln());
-        (logs.sum::<f64>() / set.len() as f64).exp()
+    /// How often and how strongly a set's features fire together.
+    pub(super) fn meeting(&self, set: &[usize]) -> Meeting {
+        let together = self.together(set);
+        let strengths: f64 = together.iter().map(|(_, strength)| f64::from(*strength)).sum();
+        let counts: Vec<f64> = set.iter().map(|part| self.columns[*part].len() as f64).collect();
+        let support = together.len();
+        Meeting {
+            support,
+            pmi: lift(support as f64, &counts, self.codes.len() as f64).ln(),
+            strength: strengths / support.max(1) as f64,
+        }
     }
 
-    /// All pairs of features with so many joint rows, and how many.
-    pub(super) fn pairs(&self, support: usize) -> Vec<(Vec<usize>, usize)> {
-        let rows = self.codes.len();
-        let firing: Vec<Bits> = self.columns.iter().map(|column| Bits::of(column, rows)).collect();
-        let all = |one: usize| (one + 1..firing.len()).map(move |other| (one, other));
-        (0..firing.len())
-            .flat_map(all)
-            .map(|(one, other)| (vec![one, other], firing[one].count_with(&firing[other])))
-            .filter(|(_, joint)| *joint >= support)
-            .collect()
+    /// Sets of so many features: all pairs, and of larger sets some that meet on rows drawn by chance.
+    pub(super) fn sets(&self, size: usize) -> Vec<Vec<usize>> {
+        let features = self.columns.len();
+        let all = |one: usize| (one + 1..features).map(move |other| vec![one, other]);
+        match size {
+            2 => (0..features).flat_map(all).collect(),
+            _ => self.drawn(size).into_iter().collect(),
+        }
+    }
+
+    /// Sets of so many features that fire together on a row, both drawn by chance.
+    fn drawn(&self, size: usize) -> BTreeSet<Vec<usize>> {
+        let mut stream = random::stream(0, "sets of features that meet");
+        let mut sets = BTreeSet::new();
+        for _ in 0..DRAWN {
+            let row = stream.random_range(0..self.codes.len());
+            let (features, _) = self.codes.row(row);
+            if features.len() >= size {
+                let places = index::sample(&mut stream, features.len(), size);
+                let mut set: Vec<usize> = places.iter().map(|at| features[at] as usize).collect();
+                set.sort_unstable();
+                sets.insert(set);
+            }
+        }
+        sets
     }
 
     /// The rows on which `part` fires and no other part of the set does.
@@ -151,13 +192,29 @@ impl Meetings {
         rows.filter(|(row, _)| alone(*row)).collect()
     }
 
-    /// A combination with support, lift and PMI.
-    fn counted(&self, set: &[usize]) -> Combination {
+    /// A combination with support, lift and PMI, and how sure they are.
+    fn counted(&self, set: &[usize], texts: &Resampled) -> Combination {
+        let together: Vec<usize> = self.together(set).iter().map(|(row, _)| *row).collect();
+        let firing = |part: &usize| self.columns[*part].iter().map(|(row, _)| *row as usize);
         let rows = self.codes.len() as f64;
-        let support = self.together(set).len();
-        let expected = set.iter().fold(rows, |e, part| e * self.columns[*part].len() as f64 / rows);
-        let lift = support as f64 / expected.max(f64::MIN_POSITIVE);
-        Combination { parts: set.to_vec(), support, lift, pmi: lift.ln(), ..Default::default() }
+        let counts: Vec<f64> = set.iter().map(|part| self.columns[*part].len() as f64).collect();
+        let lift = lift(together.len() as f64, &counts, rows);
+        let sizes = texts.counts(0..self.codes.len());
+        let of_parts: Vec<Vec<f64>> = set.iter().map(|part| texts.counts(firing(part))).collect();
+        let supports = texts.counts(together.iter().copied());
+        let lifts = supports.iter().enumerate().map(|(text, support)| {
+            let counts: Vec<f64> = of_parts.iter().map(|counts| counts[text]).collect();
+            self::lift(*support, &counts, sizes[text])
+        });
+        Combination {
+            parts: set.to_vec(),
+            support: together.len(),
+            lift,
+            pmi: lift.ln(),
+            lift_ci95: middle(lifts.collect()),
+            support_ci95: middle(supports),
+            ..Default::default()
+        }
     }
 
     fn in_context(&self, model: &FinishedCsae, set: &[usize]) -> f64 {
@@ -173,6 +230,13 @@ impl Meetings {
         }
         length(&mean)
     }
+}
+
+/// How many times as often features meet as if they were independent, which fire on `counts` of so many
+/// rows and on `support` together.
+fn lift(support: f64, counts: &[f64], rows: f64) -> f64 {
+    let expected = counts.iter().fold(rows, |expected, count| expected * count / rows);
+    support / expected.max(f64::MIN_POSITIVE)
 }
 
 /// What each effect adds to each character's logit.

@@ -6,12 +6,8 @@
 
 use anyhow::Result;
 use burn::prelude::*;
-use burn::tensor::activation::log_softmax;
 use rayon::prelude::*;
 use shared::bundle::Normalization;
-use shared::kernels::char_lm::{Forward, Layout};
-use shared::kernels::on_processor;
-use shared::reading::Window;
 use shared::report::Quality;
 use shared::sae::Autoencoder;
 use shared::weights::to_vec;
@@ -20,6 +16,7 @@ use shared::{CharLm, Csae, Limits};
 use super::active_rows::{ActiveRows, Firings};
 use super::coefficients::Coefficients;
 use super::measures;
+use super::remaining_blocks::RemainingBlocks;
 use super::screening::sparse::SparseRows;
 use super::vectors::largest;
 use crate::activations::{self, counted};
@@ -28,8 +25,6 @@ use crate::interrupt;
 
 /// How many windows are read at once.
 const WINDOWS_AT_ONCE: usize = 64;
-/// How many of them one thread takes at once.
-const WINDOWS_A_THREAD: usize = 6;
 /// How many rows an autoencoder takes at once: what it computes of them on the way should stay near
 /// the processor.
 const ROWS_AT_ONCE: usize = 512;
@@ -37,10 +32,8 @@ const ROWS_AT_ONCE: usize = 512;
 /// Held-out text, read once.
 #[derive(Clone, Debug)]
 pub struct HeldOut<'a> {
-    lm: &'a CharLm,
-    /// The same by kernels, where it is on the processor.
-    kernels: Option<Forward>,
-    layer: usize,
+    /// What goes on from its rows.
+    pub remaining: RemainingBlocks<'a>,
     windows: Windows,
     normalization: &'a Normalization,
     batches: Vec<ReadBatch>,
@@ -116,17 +109,8 @@ impl<'a> HeldOut<'a> {
     ) -> Result<Self> {
         let mut starts = windows.starts(text.len());
         starts.truncate(rows.div_ceil(windows.counted(0).len()).max(1));
-        let kernels = match on_processor(&lm.token_embedding.val().device()) {
-            true => {
-                let (layout, parameters) = Layout::of(lm)?;
-                Some(Forward::new(layout, parameters))
-            }
-            false => None,
-        };
         let mut held_out = Self {
-            lm,
-            kernels,
-            layer,
+            remaining: RemainingBlocks::of(lm, layer)?,
             windows,
             normalization,
             batches: vec![],
@@ -295,38 +279,30 @@ impl<'a> HeldOut<'a> {
 
     /// The character that the language model finds likeliest after each row.
     pub fn likeliest(&self) -> Vec<u32> {
-        let vocab_size = self.lm.token_embedding.val().dims()[0];
+        let vocab_size = self.remaining.vocab_size();
         let rows = self.batches.iter().flat_map(|batch| batch.predicted.chunks_exact(vocab_size));
         rows.map(|row| largest(row) as u32).collect()
     }
 
-    /// The logits of the character after each moved row when `lm` goes on from there, which need not
-    /// be the model that read the text: `[moved * vocab_size]`.
-    pub fn logits(&self, lm: &CharLm, moved: &[Moved]) -> Vec<f32> {
+    /// The logits of the character after each moved row when these blocks go on from there, which need
+    /// not be those of the model that read the text: `[moved * vocab_size]`.
+    pub fn logits(&self, remaining: &RemainingBlocks, moved: &[Moved]) -> Vec<f32> {
         let range = self.windows.counted(0);
-        let mut all = vec![];
-        for some in moved.chunks(WINDOWS_AT_ONCE) {
-            let streams = some.iter().map(|one| {
-                let (window, place) = (one.row / range.len(), range.start + one.row % range.len());
-                let batch = &self.batches[window / WINDOWS_AT_ONCE];
-                let stream = batch.stream.clone().narrow(0, window % WINDOWS_AT_ONCE, 1);
-                let before = stream.clone().narrow(1, 0, place);
-                let shift = Tensor::<1>::from_floats(&one.shift[..], &stream.device());
-                let row = stream.clone().narrow(1, place, 1) + shift.unsqueeze();
-                let [_, length, _] = stream.dims();
-                let mut parts = vec![before, row];
-                if place + 1 < length {
-                    parts.push(stream.narrow(1, place + 1, length - place - 1));
-                }
-                Tensor::cat(parts, 1)
-            });
-            let logits = lm.logits_from(Tensor::cat(streams.collect(), 0), self.layer);
-            for (at, one) in some.iter().enumerate() {
-                let place = range.start + one.row % range.len();
-                all.extend(to_vec(logits.clone().narrow(0, at, 1).narrow(1, place, 1)));
-            }
-        }
-        all
+        // Those of one row have one context; what follows the row has no say.
+        let of_row = moved.chunk_by(|one, other| one.row == other.row).map(|moved| {
+            let row = moved[0].row;
+            let (window, place) = (row / range.len(), range.start + row % range.len());
+            let batch = &self.batches[window / WINDOWS_AT_ONCE].stream;
+            let stream = batch.clone().narrow(0, window % WINDOWS_AT_ONCE, 1);
+            let shifts: Vec<f32> = moved.iter().flat_map(|one| &one.shift).copied().collect();
+            let [_, _, d_model] = stream.dims();
+            let shifts = TensorData::new(shifts, [moved.len(), 1, d_model]);
+            let rows =
+                stream.clone().narrow(1, place, 1) + Tensor::from_data(shifts, &stream.device());
+            let before = stream.narrow(1, 0, place).repeat_dim(0, moved.len());
+            (Tensor::cat(vec![before, rows], 1), place)
+        });
+        remaining.logits_of_each(&of_row.collect::<Vec<_>>())
     }
 
     /// What the language model makes of its rows that count with `replace` applied to them.
@@ -356,25 +332,9 @@ impl<'a> HeldOut<'a> {
     /// The logarithms of what the language model predicts after the rows that count, when it goes on
     /// from these streams, `[windows, block_size, d_model]`: `[rows * vocab_size]`.
     fn predicted(&self, streams: Tensor<3>) -> Vec<f32> {
-        let Some(kernels) = &self.kernels else {
-            let logits = self.lm.logits_from(streams, self.layer);
-            return to_vec(log_softmax(counted(logits, self.windows), 1));
-        };
-        let [windows, length, d_model] = streams.dims();
-        let window = Window { start: 0, from: self.windows.counted(0).start, end: length };
-        let windows = vec![window; windows];
-        let vocab_size = self.lm.token_embedding.val().dims()[0];
-        let streams = to_vec(streams);
-        let blocks = streams.par_chunks(WINDOWS_A_THREAD * length * d_model);
-        let blocks: Vec<Vec<f32>> = blocks
-            .zip(windows.par_chunks(WINDOWS_A_THREAD))
-            .map(|(streams, windows)| {
-                let mut predicted = kernels.logits(streams, windows, self.layer);
-                predicted.chunks_exact_mut(vocab_size).for_each(take_logarithms);
-                predicted
-            })
-            .collect();
-        blocks.concat()
+        let mut predicted = self.remaining.logits(streams, self.windows.counted(0).start);
+        predicted.par_chunks_exact_mut(self.remaining.vocab_size()).for_each(take_logarithms);
+        predicted
     }
 }
 
@@ -434,21 +394,45 @@ mod tests {
     }
 
     #[test]
-    fn kernels_predict_what_tensors_predict() {
+    fn a_moved_row_is_followed_by_what_its_whole_window_says_there() {
         let (lm, normalization) = (lm(), normalization());
         let windows = Windows { block_size: 8 };
-        let by_kernels = HeldOut::read(&lm, 1, &text(), windows, 120, &normalization).unwrap();
-        let by_tensors = HeldOut { kernels: None, ..by_kernels.clone() };
-        assert!(by_kernels.kernels.is_some());
+        let held_out = HeldOut::read(&lm, 1, &text(), windows, 120, &normalization).unwrap();
+        let shift: Vec<f32> = (0..8).map(|axis| 0.5 * axis as f32 - 1.0).collect();
+        let moved = |row, shift: &[f32]| Moved { row, shift: shift.to_vec() };
 
-        for batch in &by_kernels.batches {
-            let [one, other] =
-                [&by_kernels, &by_tensors].map(|read| read.predicted(batch.stream.clone()));
+        // Row 17 is the second that counts of window 4, row 40 the first of window 10.
+        let said = held_out.logits(
+            &held_out.remaining,
+            &[moved(17, &[0.0; 8]), moved(17, &shift), moved(40, &shift)],
+        );
 
-            assert_eq!(one, batch.predicted);
-            let apart = one.iter().zip(&other).map(|(one, other)| (one - other).abs());
-            assert!(one.len() == other.len() && apart.fold(0.0, f32::max) < 1e-5);
-        }
+        let stream = held_out.batches[0].stream.clone();
+        let whole = |window: usize, place: usize, shift: &[f32]| {
+            let range = [window..window + 1, place..place + 1, 0..8];
+            let shift: Tensor<1> = Tensor::from_floats(shift, &stream.device());
+            let row = stream.clone().slice(range.clone()) + shift.unsqueeze();
+            let streams = stream.clone().slice_assign(range, row);
+            let logits = held_out.remaining.logits(streams, 4);
+            logits[(window * 4 + place - 4) * 5..][..5].to_vec()
+        };
+        let expected = [whole(4, 5, &[0.0; 8]), whole(4, 5, &shift), whole(10, 4, &shift)].concat();
+        let apart = said.iter().zip(&expected).map(|(one, other)| (one - other).abs());
+        assert!(said.len() == 15 && apart.fold(0.0, f32::max) < 1e-5, "{said:?} {expected:?}");
+        let changed = said[..5].iter().zip(&said[5..10]).map(|(one, other)| (one - other).abs());
+        assert!(changed.fold(0.0, f32::max) > 1e-2, "{said:?}");
+    }
+
+    #[test]
+    fn logarithms_of_chances_keep_the_logits_differences_and_add_up() {
+        let logits = [-80.0, 0.5, 3.0, 90.0];
+        let mut taken = logits;
+
+        take_logarithms(&mut taken);
+
+        let sum: f32 = taken.iter().map(|logarithm| logarithm.exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+        assert!((0..4).all(|at| (taken[at] - taken[3] - (logits[at] - 90.0)).abs() < 1e-4));
     }
 
     #[test]

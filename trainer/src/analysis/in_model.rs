@@ -7,12 +7,12 @@
 //! parts, and our own decoder, which is linear then, has no share in it.
 
 use burn::prelude::*;
-use shared::CharLm;
 use shared::sae::FinishedCsae;
 use shared::weights::to_vec;
 
 use super::alternation::{Question, length, outputs, sign, subsets};
 use super::evaluation::{HeldOut, Moved};
+use super::remaining_blocks::RemainingBlocks;
 use super::screening::sparse::SparseRows;
 
 /// On how many joint rows each combination is measured, at most.
@@ -41,14 +41,12 @@ impl InModel {
 pub struct Surgery<'a> {
     /// The rows.
     pub held_out: &'a HeldOut<'a>,
-    /// The language model whose remaining blocks go on; not always the one that read the rows.
-    pub lm: &'a CharLm,
+    /// What goes on from there; not always of the language model that read the rows.
+    pub remaining: &'a RemainingBlocks<'a>,
     /// The features' directions, and the units unless its limits silence them.
     pub model: &'a FinishedCsae,
     /// What was active.
     pub codes: &'a SparseRows,
-    /// By how much the stream was scaled.
-    pub scale: f32,
 }
 
 impl Surgery<'_> {
@@ -58,15 +56,15 @@ impl Surgery<'_> {
         let rows: Vec<usize> = rows.iter().copied().step_by(step).collect();
         let questions: Vec<Question> =
             rows.iter().map(|row| Question::on_row(self.codes, *row, set)).collect();
-        let mut moved = vec![];
+        let (mut moved, scale) = (vec![], self.held_out.scale());
         for (row, outputs) in rows.iter().zip(outputs(self.model, &questions)) {
             let all = outputs.last().cloned().unwrap_or_default();
             for output in &outputs {
-                let shift = output.iter().zip(&all).map(|(some, all)| (some - all) / self.scale);
+                let shift = output.iter().zip(&all).map(|(some, all)| (some - all) / scale);
                 moved.push(Moved { row: *row, shift: shift.collect() });
             }
         }
-        let logits = self.held_out.logits(self.lm, &moved);
+        let logits = self.held_out.logits(self.remaining, &moved);
         let vocab_size = logits.len() / moved.len().max(1);
         summed(&logits, set.len(), vocab_size)
     }

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 
 use rand::RngExt;
 use serde::Serialize;
+use shared::Vocab;
 use shared::random::stream;
 use shared::sae::FinishedCsae;
-use shared::{CharLm, Vocab};
 
 use super::alternation::{Question, Strength, outputs};
 use super::evaluation::{HeldOut, Moved};
@@ -78,8 +78,6 @@ impl Interchanged {
 pub struct Asked<'a> {
     /// The rows, and the language model that read them.
     pub held_out: &'a HeldOut<'a>,
-    /// That language model.
-    pub lm: &'a CharLm,
     /// The autoencoder.
     pub model: &'a FinishedCsae,
     /// Its features on each row.
@@ -214,7 +212,7 @@ impl Asked<'_> {
                 shift: shift.iter().map(|value| value / self.held_out.scale()).collect(),
             })
             .collect();
-        let logits = self.held_out.logits(self.lm, &moved);
+        let logits = self.held_out.logits(&self.held_out.remaining, &moved);
         let vocab_size = (logits.len() / pairs.len().max(1)).max(1);
         let as_expected = logits
             .chunks_exact(vocab_size)
@@ -386,7 +384,6 @@ mod tests {
         let codes = held_out.evaluate(&model.model, model.limits).unwrap().active.codes();
         let asked = Asked {
             held_out: &held_out,
-            lm: &lm,
             model: &model,
             codes: &codes,
             text: &text,

@@ -21,6 +21,7 @@ pub mod non_negative;
 pub mod paired;
 pub mod probing;
 pub mod rank;
+pub mod remaining_blocks;
 pub mod reuse;
 pub mod screening;
 pub mod sparse_probe;

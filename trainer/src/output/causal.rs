@@ -1,29 +1,32 @@
-//! What pairs do in the language model: a table, two pictures, a line for `notes.txt`.
+//! What combinations do in the language model: a table, two pictures, a table for `notes.txt`.
 
 use std::fmt::Write;
 
 use shared::plot::{Axis, Chart, Mark, Scale, Series};
 use shared::vocab::Vocab;
 
-use crate::analysis::causal::{Causal, PairTest};
+use crate::analysis::causal::{Causal, SIZES, Tested};
 use crate::analysis::in_model::InModel;
 use crate::analysis::rank::quantile;
 use crate::results::{Export, Results};
 
 /// The kinds of tests, in the order of columns and bars.
 const KINDS: [&str; 5] =
-    ["with unit", "directions", "pairs alike", "random model", "random directions"];
+    ["with unit", "directions", "sets alike", "random model", "random directions"];
+/// How combinations of each of the [`SIZES`] are called.
+const NAMES: [&str; SIZES.len()] = ["pairs", "triples", "quadruples"];
 
-/// One table for each autoencoder whose pairs were tested: its name and its text.
+/// One table for each autoencoder whose combinations were tested: its name and its text.
 pub fn tables(results: &Results) -> impl Iterator<Item = (String, String)> {
     tested(results)
         .map(|export| (format!("combinations/{}_in_lm.csv", export.name), csv(&export.causal)))
 }
 
-/// The pictures of the first autoencoder whose pairs were tested.
+/// The pictures of the first autoencoder whose combinations were tested.
 pub fn charts(results: &Results, vocab: &Vocab) -> Vec<(String, Chart)> {
     let Some(export) = tested(results).next() else { return vec![] };
-    let pair = export.causal.pairs.first().and_then(|pair| two_by_two(pair, vocab));
+    let pairs = export.causal.of_size(2);
+    let pair = pairs.first().and_then(|pair| two_by_two(pair, vocab));
     let mut charts = vec![("in_lm".to_string(), comparison(&export.causal))];
     charts.extend(pair.map(|chart| ("in_lm_pair".to_string(), chart)));
     charts
@@ -32,74 +35,95 @@ pub fn charts(results: &Results, vocab: &Vocab) -> Vec<(String, Chart)> {
 /// The medians for `notes.txt`.
 pub fn notes(results: &Results) -> Option<String> {
     let export = tested(results).next()?;
-    let causal = &export.causal;
-    let medians: Vec<String> = KINDS
-        .iter()
-        .zip(shares(causal))
-        .map(|(kind, shares)| format!("{kind} {:.3}", median(&shares)))
-        .collect();
-    let spearman =
-        causal.spearman.map_or("not known, too few pairs".into(), |it| format!("{it:.3}"));
-    Some(format!(
-        "In the language model, the {} strongest pairs of {}: interaction of the logits as a share of \
-         what single parts do, median: {}.\nPartial Spearman correlation of |I(P)| with the share by \
-         directions, given support, PMI, cosine and strength: {spearman}.",
-        causal.pairs.len(),
-        export.name,
-        medians.join(", ")
-    ))
+    let mut text = format!(
+        "In the language model, parts of combinations of {} taken out of the stream: interaction of the \
+         logits as a share of what\nsingle parts do, and what these do, medians of the strongest; how \
+         many times that of its set alike a combination's share by\ndirections is (geometric mean, \
+         95 % over combinations); the partial Spearman correlation of |I(P)| with that share, given \
+         support,\nPMI, cosines and strength:\n{:14}",
+        export.name, ""
+    );
+    KINDS.iter().for_each(|kind| text += &format!(" {kind:>17}"));
+    text += &format!(" {:>24} {:>8}", "times sets alike", "Spearman");
+    for (size, name) in named_sizes(&export.causal) {
+        let all = export.causal.of_size(size);
+        text += &line(&format!("{} {name}", all.len()), &sorted(&all, InModel::share));
+        let times = export
+            .causal
+            .times_control(size)
+            .map_or("-".into(), |(mean, [low, high])| format!("{mean:.2} [{low:.2}, {high:.2}]"));
+        let spearman = export.causal.spearman(size);
+        let spearman = spearman.map_or("too few".into(), |it| format!("{it:.3}"));
+        let _ = write!(text, " {times:>24} {spearman:>8}");
+        text += &line("  single part", &sorted(&all, |told| told.single));
+    }
+    Some(text)
+}
+
+/// A line of the medians of each kind.
+fn line(name: &str, values: &[Vec<f64>; 5]) -> String {
+    let medians = values.iter().map(|values| format!(" {:>17.3}", median(values)));
+    medians.fold(format!("\n{name:<14}"), |line, median| line + &median)
+}
+
+/// The sizes that there are, with their names.
+fn named_sizes(causal: &Causal) -> impl Iterator<Item = (usize, &'static str)> {
+    let all = SIZES.into_iter().zip(NAMES);
+    all.filter(|(size, _)| !causal.of_size(*size).is_empty())
 }
 
 fn tested(results: &Results) -> impl Iterator<Item = &Export> {
-    results.exports.iter().filter(|export| !export.causal.pairs.is_empty())
+    results.exports.iter().filter(|export| !export.causal.tested.is_empty())
 }
 
-/// What was measured of a pair, in the order of [`KINDS`].
-fn kinds(pair: &PairTest) -> [Option<&InModel>; 5] {
-    let control = pair.control.as_ref().map(|(_, told)| told);
+/// What was measured of a combination, in the order of [`KINDS`].
+fn kinds(one: &Tested) -> [Option<&InModel>; 5] {
+    let control = one.control.as_ref().map(|(_, told)| told);
     [
-        Some(&pair.with_unit),
-        Some(&pair.alone),
+        Some(&one.with_unit),
+        Some(&one.alone),
         control,
-        Some(&pair.random_lm),
-        Some(&pair.random_directions),
+        Some(&one.random_lm),
+        Some(&one.random_directions),
     ]
 }
 
 /// What each kind of test found, ascending.
-fn shares(causal: &Causal) -> [Vec<f64>; 5] {
-    let of = |kind: usize| causal.pairs.iter().filter_map(move |pair| kinds(pair)[kind]);
+fn sorted(tested: &[&Tested], number: fn(&InModel) -> f64) -> [Vec<f64>; 5] {
+    let of = |kind: usize| tested.iter().filter_map(move |one| kinds(one)[kind]);
     [0, 1, 2, 3, 4].map(|kind| {
-        let mut shares: Vec<f64> = of(kind).map(InModel::share).collect();
-        shares.sort_by(f64::total_cmp);
-        shares
+        let mut numbers: Vec<f64> = of(kind).map(number).collect();
+        numbers.sort_by(f64::total_cmp);
+        numbers
     })
 }
 
-fn median(shares: &[f64]) -> f64 {
-    quantile(shares, 0.5).unwrap_or(f64::NAN)
+fn median(sorted: &[f64]) -> f64 {
+    quantile(sorted, 0.5).unwrap_or(f64::NAN)
 }
 
 fn csv(causal: &Causal) -> String {
-    let mut text = "parts,interaction,support,pmi,cosine,strength,control".to_string();
+    let mut text =
+        "parts,size,interaction,support,pmi,mean_abs_cosine,strength,control".to_string();
     for kind in KINDS.map(|kind| kind.replace(' ', "_")) {
         let _ = write!(text, ",{kind}_interaction,{kind}_single");
     }
     text.push('\n');
     let joined = |parts: &[usize]| parts.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
-    for pair in &causal.pairs {
-        let control = pair.control.as_ref().map_or(String::new(), |(parts, _)| joined(parts));
+    for one in &causal.tested {
+        let control = one.control.as_ref().map_or(String::new(), |(parts, _)| joined(parts));
         let _ = write!(
             text,
-            "{},{:.6},{},{:.4},{:.4},{:.4},{control}",
-            joined(&pair.parts),
-            pair.interaction,
-            pair.support,
-            pair.pmi,
-            pair.cosine,
-            pair.strength
+            "{},{},{:.6},{},{:.4},{:.4},{:.4},{control}",
+            joined(&one.parts),
+            one.parts.len(),
+            one.interaction,
+            one.traits.support,
+            one.traits.pmi,
+            one.traits.cosine,
+            one.traits.strength
         );
-        for told in kinds(pair) {
+        for told in kinds(one) {
             let _ = match told {
                 Some(told) => write!(text, ",{:.6},{:.6}", told.interaction, told.single),
                 None => write!(text, ",,"),
@@ -111,15 +135,23 @@ fn csv(causal: &Causal) -> String {
 }
 
 fn comparison(causal: &Causal) -> Chart {
-    let shares = shares(causal);
-    let range = |shares: &Vec<f64>| quantile(shares, 0.25).zip(quantile(shares, 0.75));
-    let medians = shares.iter().enumerate().map(|(at, all)| (at as f64, median(all)));
+    let series = named_sizes(causal).map(|(size, name)| {
+        let all = causal.of_size(size);
+        let shares = sorted(&all, InModel::share);
+        let range = |shares: &Vec<f64>| quantile(shares, 0.25).zip(quantile(shares, 0.75));
+        let medians = shares.iter().enumerate().map(|(at, all)| (at as f64, median(all)));
+        Series {
+            label: format!("{} {name}", all.len()),
+            mark: Mark::Bars,
+            points: medians.collect(),
+            intervals: shares.iter().map(range).collect(),
+        }
+    });
     Chart {
         title: "Do the parts interact in the language model?".into(),
-        subtitle: Some(format!(
-            "{} pairs taken out of the stream; medians, whiskers hold the middle half",
-            causal.pairs.len()
-        )),
+        subtitle: Some(
+            "parts taken out of the stream; medians, whiskers hold the middle half".into(),
+        ),
         x: Axis {
             label: String::new(),
             scale: Scale::Categories(KINDS.map(String::from).to_vec()),
@@ -128,17 +160,12 @@ fn comparison(causal: &Causal) -> Chart {
             label: "interaction of the logits / effect of a single part".into(),
             scale: Scale::Linear,
         },
-        series: vec![Series {
-            label: "share".into(),
-            mark: Mark::Bars,
-            points: medians.collect(),
-            intervals: shares.iter().map(range).collect(),
-        }],
+        series: series.collect(),
     }
 }
 
 /// The logit on which both parts together act most, with each part there or not.
-fn two_by_two(pair: &PairTest, vocab: &Vocab) -> Option<Chart> {
+fn two_by_two(pair: &Tested, vocab: &Vocab) -> Option<Chart> {
     let [neither, one, other, both] = &pair.with_unit.logits[..] else { return None };
     let sum = |at: &usize| both[*at] - one[*at] - other[*at] + neither[*at];
     let most = (0..both.len()).max_by(|a, b| sum(a).abs().total_cmp(&sum(b).abs()))?;
@@ -168,9 +195,10 @@ fn two_by_two(pair: &PairTest, vocab: &Vocab) -> Option<Chart> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::causal::Traits;
 
     /// Two features that raise the second of three characters only together.
-    fn pair(control: bool) -> PairTest {
+    fn pair(control: bool) -> Tested {
         let told = |interaction: f64| InModel {
             interaction,
             single: 2.0,
@@ -181,13 +209,10 @@ mod tests {
                 vec![0.2, 1.5, 0.1],
             ],
         };
-        PairTest {
+        Tested {
             parts: vec![3, 14],
             interaction: 0.5,
-            support: 40,
-            pmi: 0.25,
-            cosine: -0.125,
-            strength: 1.5,
+            traits: Traits { support: 40, pmi: 0.25, cosine: 0.125, strength: 1.5 },
             with_unit: told(1.0),
             alone: told(0.5),
             random_lm: told(0.25),
@@ -198,18 +223,26 @@ mod tests {
 
     #[test]
     fn every_kind_of_test_has_its_columns_and_what_was_not_tested_has_none() {
-        let causal = Causal { pairs: vec![pair(true), pair(false)], spearman: None };
+        let triple = Tested { parts: vec![3, 14, 15], ..pair(false) };
+        let causal = Causal { tested: vec![pair(true), pair(false), triple] };
 
         let text = csv(&causal);
+        let chart = comparison(&causal);
 
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
         assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{text}");
         let column = |name: &str| lines[0].iter().position(|it| *it == name).unwrap();
         assert_eq!(lines[1][column("control")], "2 7");
-        assert_eq!(lines[1][column("pairs_alike_interaction")], "0.750000");
+        assert_eq!(lines[1][column("sets_alike_interaction")], "0.750000");
         assert_eq!(lines[1][column("random_model_interaction")], "0.250000");
-        assert_eq!(lines[2][column("pairs_alike_interaction")], "");
-        assert_eq!(shares(&causal)[0], [0.5, 0.5]);
+        assert_eq!(lines[2][column("sets_alike_interaction")], "");
+        assert_eq!(lines[3][..2], ["3 14 15", "3"]);
+        assert_eq!(sorted(&causal.of_size(2), InModel::share)[0], [0.5, 0.5]);
+        let labels: Vec<&str> = chart.series.iter().map(|series| series.label.as_str()).collect();
+        assert_eq!(labels, ["2 pairs", "1 triples"]);
+        // Without a control there is no bar, and where one has none the other counts.
+        assert!(chart.series[1].points[2].1.is_nan());
+        assert_eq!(chart.series[0].points[2], (2.0, 0.375));
     }
 
     #[test]

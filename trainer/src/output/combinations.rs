@@ -12,6 +12,8 @@ use crate::results::{Export, Results};
 const SHOWN: usize = 10;
 /// How many characters of an example are shown before the one at which a combination acts.
 const BEFORE: usize = 20;
+/// An interval that nobody knows.
+const UNKNOWN: [f64; 2] = [f64::NAN; 2];
 
 /// One file for each autoencoder that has combinations: its name and its bytes.
 pub fn tables(results: &Results) -> impl Iterator<Item = (String, String)> {
@@ -20,17 +22,21 @@ pub fn tables(results: &Results) -> impl Iterator<Item = (String, String)> {
 }
 
 fn csv(combinations: &[Combination]) -> String {
-    let mut text = "parts,size,interaction,low,high,interaction_in_context,support,lift,pmi,\
+    let mut text = "parts,size,interaction,low,high,interaction_in_context,support,\
+                    support_low,support_high,lift,lift_low,lift_high,pmi,pmi_low,pmi_high,\
                     seeds_found,seeds,raises,lowers,adds,example\n"
         .to_string();
     for one in combinations {
-        let [low, high] = one.ci95.unwrap_or([f64::NAN; 2]);
+        let [low, high] = one.ci95.unwrap_or(UNKNOWN);
+        let [fewest, most] = one.support_ci95.unwrap_or(UNKNOWN);
+        let [least_lift, most_lift] = one.lift_ci95.unwrap_or(UNKNOWN);
         let [found, of] = one.seeds.unwrap_or([1, 1]);
         let adds: Vec<String> =
             one.adds.iter().map(|(feature, much)| format!("{feature}:{much}")).collect();
         let _ = writeln!(
             text,
-            "{},{},{:.6},{low:.6},{high:.6},{:.6},{},{:.4},{:.4},{found},{of},{},{},{},{}",
+            "{},{},{:.6},{low:.6},{high:.6},{:.6},{},{fewest:.0},{most:.0},{:.4},{least_lift:.4},\
+             {most_lift:.4},{:.4},{:.4},{:.4},{found},{of},{},{},{},{}",
             parts(one),
             one.size(),
             one.interaction,
@@ -38,6 +44,8 @@ fn csv(combinations: &[Combination]) -> String {
             one.support,
             one.lift,
             one.pmi,
+            least_lift.ln(),
+            most_lift.ln(),
             quoted(&characters(&one.raises)),
             quoted(&characters(&one.lowers)),
             adds.join(" "),
@@ -83,7 +91,7 @@ fn of_export(export: &Export) -> String {
         "parts", "interaction", "95 %", "in context", "support", "lift", "seeds", "raises"
     );
     for one in export.combinations.iter().take(SHOWN) {
-        let [low, high] = one.ci95.unwrap_or([f64::NAN; 2]);
+        let [low, high] = one.ci95.unwrap_or(UNKNOWN);
         let seeds = one.seeds.map_or("-".into(), |[found, of]| format!("{found}/{of}"));
         let raised: String = one.raises.iter().take(5).map(|(character, _)| *character).collect();
         let _ = write!(
@@ -166,6 +174,11 @@ mod tests {
             parts: vec![3, 17],
             interaction: 0.5,
             ci95: Some([0.25, 0.75]),
+            support: 20,
+            support_ci95: Some([15.0, 26.0]),
+            lift: 2.0,
+            lift_ci95: Some([1.0, 3.0]),
+            pmi: 0.75,
             raises: vec![(',', 1.0), ('"', 0.5)],
             adds: vec![(4, -0.25)],
             together: vec![example],
@@ -176,8 +189,8 @@ mod tests {
         let text = csv(&[one]);
 
         let line = text.lines().nth(1).unwrap();
-        let expected = "3 17,2,0.500000,0.250000,0.750000,0.000000,0,0.0000,0.0000,2,3,\",\"\"\",\"\",\
-                        4:-0.25,\"say \"\"no\"\",\u{23ce}\"";
+        let expected = "3 17,2,0.500000,0.250000,0.750000,0.000000,20,15,26,2.0000,1.0000,3.0000,\
+                        0.7500,0.0000,1.0986,2,3,\",\"\"\",\"\",4:-0.25,\"say \"\"no\"\",\u{23ce}\"";
         assert_eq!(line, expected);
     }
 }

@@ -16,6 +16,7 @@ use crate::analysis::consistency::{Consistency, Findings, consistency};
 use crate::analysis::evaluation::{Evaluated, HeldOut};
 use crate::analysis::features::{self, RowText};
 use crate::analysis::interchange::{Asked, Interchanged};
+use crate::analysis::remaining_blocks::RemainingBlocks;
 use crate::analysis::{attending, hidden, reuse};
 use crate::experiment::{Experiment, FinishedModel, TrialResult};
 use crate::interrupt;
@@ -146,13 +147,13 @@ impl Export {
         let sets = combinations::of_units(model);
         let read = ReadText { model, active, text, lm, scale };
         let told = combinations::statistics(&read, &sets);
-        let test = Test { held_out, lm, random_lm, model, active, scale };
-        let causal = test.run(&told);
+        let random_lm = &RemainingBlocks::of(random_lm, experiment.profile.layer)?;
+        let causal = Test { held_out, random_lm, model, active }.run(&told)?;
         let hidden = match &experiment.text.hidden {
             Some(hidden) => hidden::tell(&hidden::Active::of(model, active), hidden, first)?,
             None => vec![],
         };
-        let interchange = interchange(experiment, held_out, lm, model, active)?;
+        let interchange = interchange(experiment, held_out, model, active)?;
         let live: Vec<usize> =
             (0..features.len()).filter(|one| features[*one].density > 0.0).collect();
         let consistency = agreement(&told, &finished, config.d_model);
@@ -179,7 +180,6 @@ impl Export {
 fn interchange(
     experiment: &Experiment,
     held_out: &HeldOut,
-    lm: &CharLm,
     model: &FinishedCsae,
     active: &ActiveRows,
 ) -> Result<Vec<Interchanged>> {
@@ -188,7 +188,6 @@ fn interchange(
     };
     let asked = Asked {
         held_out,
-        lm,
         model,
         codes: &active.codes(),
         text,

@@ -76,12 +76,15 @@ fn Known(
             <div class="tile">
                 <dt>"Support"</dt>
                 <dd>{thousands(found.support as i64)}</dd>
-                <dd class="meaning">"rows in which all parts are active"</dd>
+                <dd class="meaning">{sure("rows in which all parts are active", found.support_ci95.map(|ci| ci.map(rows)))}</dd>
             </div>
             <div class="tile">
                 <dt>"Lift"</dt>
                 <dd>{figure(found.lift)}</dd>
-                <dd class="meaning">{format!("times as often as by chance; PMI {}", figure(found.pmi))}</dd>
+                <dd class="meaning">
+                    {sure("times as often as by chance", found.lift_ci95.map(|ci| ci.map(figure)))}
+                    {format!("; PMI {}", figure(found.pmi))}
+                </dd>
             </div>
             {found.seeds.map(|seeds| view! {
                 <div class="tile">
@@ -118,6 +121,18 @@ fn Known(
             </div>
         </div>
     }
+}
+
+/// What a figure means, and its interval where one is known.
+fn sure(meaning: &str, interval: Option<[String; 2]>) -> String {
+    match interval {
+        Some([low, high]) => format!("{meaning}; 95 % {low} to {high}"),
+        None => meaning.into(),
+    }
+}
+
+fn rows(count: f64) -> String {
+    thousands(count.round() as i64)
 }
 
 fn places(examples: &[Example]) -> AnyView {

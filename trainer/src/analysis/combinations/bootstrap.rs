@@ -11,29 +11,54 @@ const STRETCHES: usize = 128;
 /// How often it is put together anew.
 const TIMES: usize = 200;
 
-/// The mean strength of each feature where it fires, in each resampled text.
-pub(super) fn mean_strengths(columns: &[Column], rows: usize) -> impl Iterator<Item = Vec<f32>> {
-    let n_features = columns.len();
-    let mut sums = vec![(0.0_f64, 0.0_f64); STRETCHES * n_features];
-    for (feature, column) in columns.iter().enumerate() {
-        for (row, strength) in column {
-            let stretch = *row as usize * STRETCHES / rows;
-            let sum = &mut sums[stretch * n_features + feature];
-            *sum = (sum.0 + f64::from(*strength), sum.1 + 1.0);
-        }
+/// A text that was cut into stretches and put together anew.
+#[derive(Clone, Debug)]
+pub(super) struct Resampled {
+    /// How many rows the text has.
+    rows: usize,
+    /// How often each stretch comes in each new text.
+    weights: Vec<[f64; STRETCHES]>,
+}
+
+impl Resampled {
+    /// Of a text with so many rows.
+    pub fn new(rows: usize) -> Self {
+        let mut stream = random::stream(0, "bootstrap of combinations");
+        let weights = (0..TIMES).map(|_| {
+            let mut weights = [0.0; STRETCHES];
+            (0..STRETCHES).for_each(|_| weights[stream.random_range(0..STRETCHES)] += 1.0);
+            weights
+        });
+        Self { rows, weights: weights.collect() }
     }
-    let mut stream = random::stream(0, "bootstrap of combinations");
-    (0..TIMES).map(move |_| {
-        let mut all = vec![(0.0, 0.0_f64); n_features];
-        for _ in 0..STRETCHES {
-            let stretch = stream.random_range(0..STRETCHES);
-            let some = &sums[stretch * n_features..][..n_features];
-            all.iter_mut().zip(some).for_each(|(all, some)| {
-                *all = (all.0 + some.0, all.1 + some.1);
-            });
+
+    /// The sum over `entries`, rows with a number each, in each new text.
+    pub fn sums(&self, entries: impl IntoIterator<Item = (usize, f64)>) -> Vec<f64> {
+        let mut sums = [0.0; STRETCHES];
+        for (row, number) in entries {
+            sums[row * STRETCHES / self.rows] += number;
         }
-        all.into_iter().map(|(sum, count)| (sum / count.max(1.0)) as f32).collect()
-    })
+        let sum = |weights: &[f64; STRETCHES]| sums.iter().zip(weights).map(|(s, w)| s * w).sum();
+        self.weights.iter().map(sum).collect()
+    }
+
+    /// How many of `rows` are in each new text.
+    pub fn counts(&self, rows: impl IntoIterator<Item = usize>) -> Vec<f64> {
+        self.sums(rows.into_iter().map(|row| (row, 1.0)))
+    }
+
+    /// The mean strength of each feature where it fires, in each new text: `[texts][features]`.
+    pub fn mean_strengths(&self, columns: &[Column]) -> Vec<Vec<f32>> {
+        let of_feature = |column: &Column| -> Vec<f32> {
+            let strengths = column.iter().map(|(row, value)| (*row as usize, f64::from(*value)));
+            let counts = self.counts(column.iter().map(|(row, _)| *row as usize));
+            let sums = self.sums(strengths).into_iter().zip(counts);
+            sums.map(|(sum, count)| (sum / count.max(1.0)) as f32).collect()
+        };
+        let features: Vec<Vec<f32>> = columns.iter().map(of_feature).collect();
+        let of_text = |text: usize| features.iter().map(|means| means[text]).collect();
+        (0..self.weights.len()).map(of_text).collect()
+    }
 }
 
 #[cfg(test)]
@@ -48,7 +73,7 @@ mod tests {
         let strength = |row| (row, if coin.random() { 1.0 } else { 3.0 });
         let columns = [(0..1_280).map(strength).collect::<Column>(), vec![]];
 
-        let means: Vec<Vec<f32>> = mean_strengths(&columns, 1_280).collect();
+        let means = Resampled::new(1_280).mean_strengths(&columns);
         let of_first: Vec<f64> = means.iter().map(|all| f64::from(all[0])).collect();
 
         let [low, high] = middle(of_first).unwrap();
@@ -56,5 +81,22 @@ mod tests {
         assert!((high - low) / expected > 0.8 && (high - low) / expected < 1.2, "{low} {high}");
         assert!(means.iter().all(|all| all[1] == 0.0));
         assert_eq!(middle(vec![]), None);
+    }
+
+    #[test]
+    fn rows_close_to_one_another_count_as_less_than_rows_far_apart() {
+        let resampled = Resampled::new(12_800);
+        let width = |rows: Vec<usize>| {
+            let [low, high] = middle(resampled.counts(rows)).unwrap();
+            high - low
+        };
+
+        // 128 rows: one in each stretch, 64 in each of two stretches, and all rows of the text.
+        let apart = width((0..12_800).step_by(100).collect());
+        let close = width((0..64).chain(6_400..6_464).collect());
+
+        assert_eq!(apart, 0.0);
+        assert!(close > 200.0, "{close}");
+        assert_eq!(width((0..12_800).collect()), 0.0);
     }
 }

@@ -70,6 +70,10 @@ fn support_and_lift_count_rows() {
     // 30 and 20 of 40 rows: 15 by chance.
     assert!((pair.lift - 20.0 / 15.0).abs() < 1e-9);
     assert!((pair.pmi - (20.0_f64 / 15.0).ln()).abs() < 1e-9);
+    let ([fewest, most], [low, high]) = (pair.support_ci95.unwrap(), pair.lift_ci95.unwrap());
+    assert!(fewest < 20.0 && most > 20.0, "{fewest} {most}");
+    // It is more than 1 because some rows have neither: every new text has some of them.
+    assert!(low > 1.0 && low < pair.lift && high > pair.lift, "{low} {high}");
 }
 
 #[test]
