@@ -107,7 +107,7 @@ impl Causal {
 
     /// How many times the share of its set alike a combination's share by directions is: the geometric
     /// mean over combinations of one size, and its 95 % interval by resampling them. They share features,
-    /// so it is narrower than it should be. Absent with fewer than [`ENOUGH`].
+    /// so it is narrower than it should be. Absent with fewer than five.
     pub fn times_control(&self, size: usize) -> Option<(f64, [f64; 2])> {
         let logarithm = |one: &Tested| -> Option<f64> {
             let (_, control) = one.control.as_ref()?;
@@ -115,6 +115,9 @@ impl Causal {
             (ratio > 0.0 && ratio.is_finite()).then(|| ratio.ln())
         };
         let all: Vec<f64> = self.of_size(size).into_iter().filter_map(logarithm).collect();
+        if all.len() < ENOUGH {
+            return None;
+        }
         let interval =
             resampled_mean(&all, RESAMPLES, &mut random::stream(SEED, "times sets alike"))?;
         let mean = all.iter().sum::<f64>() / all.len() as f64;
