@@ -69,7 +69,8 @@ pub fn statistics(read: &ReadText, sets: &[Vec<usize>]) -> Vec<Combination> {
         parts: set.iter().map(|part| (*part, strengths[*part])).collect(),
         rest: vec![],
     };
-    let alone: Vec<Question> = sets.iter().map(|set| at(set, &meetings.strengths)).collect();
+    let typical: Vec<f32> = meetings.columns.iter().map(mean_strength).collect();
+    let alone: Vec<Question> = sets.iter().map(|set| at(set, &typical)).collect();
     let effects = interactions(read.model, &alone);
     let texts = Resampled::new(meetings.codes.len());
     let mut resampled = vec![vec![]; sets.len()];
@@ -117,8 +118,6 @@ pub(super) struct Meeting {
 pub(super) struct Meetings {
     pub(super) codes: SparseRows,
     columns: Vec<Column>,
-    /// The mean strength of each feature where it fires.
-    strengths: Vec<f32>,
 }
 
 impl Meetings {
@@ -126,8 +125,7 @@ impl Meetings {
         let [n_features, _] = model.directions().dims();
         let codes = active.codes();
         let columns = codes.columns(n_features);
-        let strengths = columns.iter().map(mean_strength).collect();
-        Self { codes, columns, strengths }
+        Self { codes, columns }
     }
 
     /// The rows on which all of a set fire, with the geometric mean of their strengths.
@@ -148,13 +146,18 @@ impl Meetings {
     pub(super) fn meeting(&self, set: &[usize]) -> Meeting {
         let together = self.together(set);
         let strengths: f64 = together.iter().map(|(_, strength)| f64::from(*strength)).sum();
-        let counts: Vec<f64> = set.iter().map(|part| self.columns[*part].len() as f64).collect();
         let support = together.len();
         Meeting {
             support,
-            pmi: lift(support as f64, &counts, self.codes.len() as f64).ln(),
+            pmi: self.lift(set, support).ln(),
             strength: strengths / support.max(1) as f64,
         }
+    }
+
+    /// How many times as often as by chance a set's features meet, if on `support` rows.
+    fn lift(&self, set: &[usize], support: usize) -> f64 {
+        let counts: Vec<f64> = set.iter().map(|part| self.columns[*part].len() as f64).collect();
+        lift(support as f64, &counts, self.codes.len() as f64)
     }
 
     /// Sets of so many features: all pairs, and of larger sets some that meet on rows drawn by chance.
@@ -196,15 +199,12 @@ impl Meetings {
     fn counted(&self, set: &[usize], texts: &Resampled) -> Combination {
         let together: Vec<usize> = self.together(set).iter().map(|(row, _)| *row).collect();
         let firing = |part: &usize| self.columns[*part].iter().map(|(row, _)| *row as usize);
-        let rows = self.codes.len() as f64;
-        let counts: Vec<f64> = set.iter().map(|part| self.columns[*part].len() as f64).collect();
-        let lift = lift(together.len() as f64, &counts, rows);
-        let sizes = texts.counts(0..self.codes.len());
+        let lift = self.lift(set, together.len());
         let of_parts: Vec<Vec<f64>> = set.iter().map(|part| texts.counts(firing(part))).collect();
         let supports = texts.counts(together.iter().copied());
         let lifts = supports.iter().enumerate().map(|(text, support)| {
             let counts: Vec<f64> = of_parts.iter().map(|counts| counts[text]).collect();
-            self::lift(*support, &counts, sizes[text])
+            self::lift(*support, &counts, texts.sizes[text])
         });
         Combination {
             parts: set.to_vec(),

@@ -18,6 +18,8 @@ pub(super) struct Resampled {
     rows: usize,
     /// How often each stretch comes in each new text.
     weights: Vec<[f64; STRETCHES]>,
+    /// How many rows each new text has.
+    pub sizes: Vec<f64>,
 }
 
 impl Resampled {
@@ -29,7 +31,9 @@ impl Resampled {
             (0..STRETCHES).for_each(|_| weights[stream.random_range(0..STRETCHES)] += 1.0);
             weights
         });
-        Self { rows, weights: weights.collect() }
+        let mut all = Self { rows, weights: weights.collect(), sizes: vec![] };
+        all.sizes = all.counts(0..rows);
+        all
     }
 
     /// The sum over `entries`, rows with a number each, in each new text.
